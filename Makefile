@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` runs a first fine-tuning on this machine, `make test` runs the tests.
+# Everything lands in .venv and .tunestep; nothing else is written but package caches.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV_FLAGS := --require-hashes --only-binary :all: --compile-bytecode --link-mode copy
+
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-cache
+
+.PHONY: help setup demo test test-all test-transformers test-deploy lint lock picture clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+
+setup: $(STAMP) ## install everything into .venv, with the `tunestep` command
+
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt scripts/link.py
+	@$(PYTHON) scripts/check_python.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(UV_FLAGS) -r requirements/dev.txt
+	@$(BIN)/python scripts/link.py
+	@touch $@
+	@echo "Installed. Next: make demo, or $(BIN)/tunestep --help"
+
+demo: setup ## run a first SFT request end to end on this machine
+	@$(BIN)/tunestep run examples/sft/request.json --local
+
+test: setup ## lint, types and every fast test
+	@$(BIN)/python scripts/test_all.py --fast
+
+test-all: setup ## the tests and the slow groups, with each group's share of the time
+	@$(BIN)/python scripts/test_all.py
+
+lint: setup ## ruff and mypy alone
+	@$(BIN)/python scripts/test_all.py --only lint
+
+lock: ## compile the locks again (no registry address is written)
+	@for name in bootstrap dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    -c requirements/bootstrap.txt requirements/$$name.in -o requirements/$$name.txt; done
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c requirements/dev.txt requirements/lambda-core.in -o requirements/lambda-core.txt
+
+clean: ## remove what the build made, but not runs (.tunestep)
+	@rm -rf $(VENV) cdk.out node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,3 @@
+"""Tunestep: fine-tuning as one governed, repeatable run on AWS or on a laptop."""
+
+__version__ = "0.1.0"

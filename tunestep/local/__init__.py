@@ -1,0 +1,1 @@
+"""The laptop cloud: the synthesized template, deployed into one process on one loopback port."""

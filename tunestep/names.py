@@ -1,0 +1,87 @@
+"""Names, prefixes and tags: the one list that infra, functions and the command share."""
+
+import re
+
+HUB = "SageMakerPublicHub"
+
+FUNCTIONS: tuple[str, ...] = (
+    "validate",
+    "check_dataset",
+    "certify_reward",
+    "request_approval",
+    "register_evaluator",
+    "prepare_registry",
+    "start_training",
+    "track_training",
+    "collect_results",
+    "notify",
+    "clean_up",
+    "start",
+    "decide",
+    "stop",
+    "training_event",
+    "reconcile",
+)
+"""One Lambda per verb; the module is ``lambdas/<verb>.py``."""
+
+KIND_INDEX = "by_kind"
+"""Sparse index of the runs table: hash ``kind``, range ``created_at``."""
+
+PREFIX_DATA = "data/"
+PREFIX_OUTPUT = "output/"
+PREFIX_RUNS = "runs/"
+PREFIX_EVIDENCE = "evidence/"
+PREFIX_PRESETS = "presets/"
+PREFIX_STATE = "state/"
+PREFIX_REQUESTS = "requests/"
+PREFIX_DATASETS = "datasets/"
+PREFIX_REJECTED = "rejected/"
+
+PRIVATE_PREFIXES: tuple[str, ...] = (PREFIX_RUNS, PREFIX_EVIDENCE, PREFIX_PRESETS, PREFIX_STATE)
+"""Parts of the bucket that are never a source of data nor an output, whatever a request says."""
+
+TAG_RUN = "tunestep:run"
+TAG_REQUEST_HASH = "tunestep:request-hash"
+
+STACK_PATTERN = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
+"""Stack names: short enough that every derived name stays inside the service limits."""
+
+
+def function_name(stack: str, verb: str) -> str:
+    """Lambda function name (at most 64 characters)."""
+    return f"{stack}-{verb.replace('_', '-')}"
+
+
+def machine_name(stack: str) -> str:
+    return f"{stack}-fine-tuning"
+
+
+def table_name(stack: str) -> str:
+    return f"{stack}-runs"
+
+
+def topic_name(stack: str) -> str:
+    return f"{stack}-notices"
+
+
+def bucket_name(stack: str, account: str, region: str) -> str:
+    """The stack's one bucket (at most 63 characters)."""
+    return f"{stack}-{account}-{region}"
+
+
+def execution_role_name(stack: str, region: str) -> str:
+    """The role that training jobs run under when a request names none."""
+    return f"{stack}-sagemaker-execution-{region}"
+
+
+def machine_arn(stack: str, account: str, region: str, partition: str = "aws") -> str:
+    return f"arn:{partition}:states:{region}:{account}:stateMachine:{machine_name(stack)}"
+
+
+def execution_arn(stack: str, account: str, region: str, run_id: str, partition: str = "aws") -> str:
+    return f"arn:{partition}:states:{region}:{account}:execution:{machine_name(stack)}:{run_id}"
+
+
+def run_key(run_id: str, name: str) -> str:
+    """S3 key of a file of one run; the run id is the execution name."""
+    return f"{PREFIX_RUNS}{run_id}/{name}"

@@ -1,0 +1,140 @@
+"""The plan: a request with everything looked up and resolved, ready to become one CreateTrainingJob.
+
+The full plan is stored as ``runs/<run id>/plan.json``; the run's document holds its URI and hash.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Technique = Literal["SFT", "DPO", "RLVR", "RLAIF"]
+Family = Literal["nova", "open-weights"]
+
+
+class ModelPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The base model as the hub describes it, and the package to go on from when there is one.
+
+    ``arn`` is the hub's HubContentArn with its version. ``base_established`` is false only for a
+    model package whose base model could not be found; such a package counts as gated.
+    """
+
+    name: str
+    arn: str
+    version: str
+    family: Family
+    gated: bool
+    hub: str = "SageMakerPublicHub"
+    document_sha256: str = ""
+    eula_uri: str = ""
+    source_model_package_arn: str = ""
+    base_established: bool = True
+
+
+class RecipePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The recipe the service will use; ``peft`` is LORA or, for full fine-tuning, empty."""
+
+    name: str
+    technique: Technique
+    peft: Literal["LORA", ""] = ""
+    sequence_length: str = ""
+    override_spec_uri: str = ""
+    override_spec_sha256: str = ""
+    metering: str = ""
+
+
+class DataPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One channel's data: an S3 URI (object or prefix) or a DataSet hub-content ARN.
+
+    ``version_id`` and ``etag`` pin a single object; a prefix is pinned by ``fingerprint``, the SHA-256
+    of its sorted (key, ETag, size) listing. ``size`` is in bytes.
+    """
+
+    uri: str
+    kind: Literal["object", "prefix", "dataset"]
+    etag: str = ""
+    version_id: str = ""
+    fingerprint: str = ""
+    size: int = 0
+    objects: int = 0
+
+
+class MlflowPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    app_arn: str
+    experiment: str = ""
+    run: str = ""
+
+
+class GroupPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The model package group; PrepareRegistry creates it when ``exists`` is false."""
+
+    name: str
+    arn: str
+    exists: bool
+
+
+class RewardPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The reward of an RLVR or RLAIF run. ``judge_prompt_template`` is the spec's enum value of a preset."""
+
+    kind: Literal["function", "lambda_arn", "evaluator_arn", "preset", "prompt"]
+    value: str
+    evaluator_arn: str = ""
+    judge_model: str = ""
+    judge_prompt_template: str = ""
+
+
+class LicencePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is being agreed to. ``statement`` is the sentence shown to people."""
+
+    name: str
+    url: str = ""
+    text_uri: str = ""
+    text_sha256: str = ""
+    statement: str = ""
+    known: bool = True
+
+
+class ApprovalPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether a person has to decide, why, and how long they have (seconds)."""
+
+    needed: bool
+    reason: str
+    timeout_seconds: int
+
+
+class VpcPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    security_group_ids: tuple[str, ...]
+    subnets: tuple[str, ...]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything CreateTrainingJob needs and everything StartTraining compares again.
+
+    ``hyperparameters`` are the strings that are sent, empty ones already dropped.
+    ``sequence_length`` is set only when the request asked for one. ``max_runtime_seconds`` is 0 when
+    the request sets no limit (the service's default is 86,400 s).
+    """
+
+    request_hash: str
+    region: str
+    account: str
+    technique: Technique
+    use_case: str
+    model: ModelPlan
+    recipe: RecipePlan
+    hyperparameters: dict[str, str]
+    training_data: DataPlan
+    execution_role_arn: str
+    output_uri: str
+    group: GroupPlan
+    licence: LicencePlan
+    approval: ApprovalPlan
+    base_job_name: str
+    validation_data: DataPlan | None = None
+    mlflow: MlflowPlan | None = None
+    reward: RewardPlan | None = None
+    vpc: VpcPlan | None = None
+    kms_key: str = ""
+    compress_output: bool = True
+    sequence_length: str = ""
+    max_runtime_seconds: int = 0
+    tags: dict[str, str] = {}
