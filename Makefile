@@ -17,12 +17,13 @@ help: ## show the targets
 
 setup: $(STAMP) ## install everything into .venv, with the `tunestep` command
 
-$(STAMP): requirements/bootstrap.txt requirements/dev.txt scripts/link.py
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt requirements/lambda-core.txt scripts/link.py
 	@$(PYTHON) scripts/check_python.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/bootstrap.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(UV_FLAGS) -r requirements/dev.txt
 	@$(BIN)/python scripts/link.py
+	@$(BIN)/python -m infra.bundle
 	@touch $@
 	@echo "Installed. Next: make demo, or $(BIN)/tunestep --help"
 
@@ -44,6 +45,10 @@ lock: ## compile the locks again (no registry address is written)
 	    -c requirements/bootstrap.txt requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -c requirements/dev.txt requirements/lambda-core.in -o requirements/lambda-core.txt
+
+picture: setup ## draw the README's picture of the state machine again
+	@TUNESTEP_SYNTH=local CDK_OUTDIR=$(VENV)/picture $(BIN)/python app.py
+	@PYTHONPATH=. $(BIN)/python scripts/picture.py $(VENV)/picture/tunestep.template.json
 
 clean: ## remove what the build made, but not runs (.tunestep)
 	@rm -rf $(VENV) cdk.out node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,10 +2,11 @@
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before the project's own Python is chosen
     sys.exit(
         f"Tunestep needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}. "
-        "Install it (Debian 12: apt-get install python3 python3-venv) or name one: make setup PYTHON=python3.12"
+        "Install it (Debian 12: apt-get install python3 python3-venv) "
+        "or name one: make setup PYTHON=python3.12"
     )
 try:
     import ensurepip  # noqa: F401

@@ -34,7 +34,8 @@ def run_group(commands: list[list[str]]) -> bool:
     results = []
     for command in commands:
         print(f"$ {' '.join(command[1:])}", flush=True)
-        results.append(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
+        done = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - fixed commands
+        results.append(done.returncode)
     return not any(results)
 
 

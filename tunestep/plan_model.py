@@ -83,7 +83,10 @@ class RewardPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LicencePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is being agreed to. ``statement`` is the sentence shown to people."""
+    """What is being agreed to. ``statement`` is the sentence shown to people.
+
+    ``revision`` is that of the table of known licences; it stands for the text of link-only ones.
+    """
 
     name: str
     url: str = ""
@@ -91,6 +94,7 @@ class LicencePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     text_sha256: str = ""
     statement: str = ""
     known: bool = True
+    revision: str = ""
 
 
 class ApprovalPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

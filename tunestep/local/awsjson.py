@@ -14,8 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import OperationNotFoundError
-from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.model import OperationModel, OperationNotFoundError, ServiceModel, Shape
 from botocore.validate import ParamValidator
 
 MAX_BODY = 16 * 1024 * 1024

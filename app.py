@@ -1,0 +1,57 @@
+"""CDK entry: read the settings, synthesize the stack. Calls no AWS API and needs no credentials.
+
+``python app.py`` writes the cloud assembly to ./cdk.out or to CDK_OUTDIR. Settings come from
+./tunestep.yaml, from the file that TUNESTEP_SETTINGS_FILE names, or from CDK's context ``settings``.
+TUNESTEP_SYNTH=local leaves the wheels out of the functions' asset.
+"""
+
+import json
+import os
+import sys
+
+from infra import node
+from infra.bundle import LOCK, Bundle, BundleFailed
+from tunestep.settings import Settings, SettingsInvalid, load
+
+
+def settings() -> Settings:
+    """Raises SettingsInvalid for a file that is wrong, FileNotFoundError for a named one that is absent."""
+    context = json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}")
+    return load(context.get("settings") or os.environ.get("TUNESTEP_SETTINGS_FILE") or None) or Settings()
+
+
+def synthesize(chosen: Settings, bundle: Bundle) -> None:
+    """Write the cloud assembly. Raises SettingsInvalid or BundleFailed."""
+    node.use_wheel()
+    import aws_cdk as cdk  # noqa: PLC0415 - starts Node, so it comes after use_wheel
+
+    from infra.flags import FLAGS  # noqa: PLC0415
+    from infra.packaging import Packager  # noqa: PLC0415
+    from infra.stack import TunestepStack  # noqa: PLC0415
+
+    app = cdk.App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR") or "cdk.out", analytics_reporting=False)
+    packager = Packager(bundle)
+    try:
+        TunestepStack(app, settings=chosen, code=packager.code())
+        app.synth()
+    except RuntimeError:
+        if packager.failure is None:
+            raise
+        raise packager.failure from None
+
+
+def main() -> int:
+    local = os.environ.get("TUNESTEP_SYNTH") == "local"
+    try:
+        synthesize(settings(), Bundle(lock=None if local else LOCK))
+    except (SettingsInvalid, FileNotFoundError) as fault:
+        print(f"app.py: {fault}", file=sys.stderr)
+        return 2
+    except BundleFailed as fault:
+        print(f"app.py: {fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

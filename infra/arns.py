@@ -1,0 +1,134 @@
+"""ARNs built from fixed names, so that functions, machine and policies never refer to one another."""
+
+import re
+from dataclasses import dataclass
+
+from aws_cdk import Aws
+
+from tunestep import names
+from tunestep.settings import Settings, SettingsInvalid
+
+_ARN = r"arn:[a-z-]+:{service}:[a-z0-9-]*:(aws|[0-9]{{12}})?:{resource}[A-Za-z0-9+=,.@_/-]+"
+_SHAPES: dict[str, tuple[re.Pattern[str], str]] = {
+    "execution_roles": (re.compile(_ARN.format(service="iam", resource="role/")), "the ARN of an IAM role"),
+    "kms_keys": (re.compile(_ARN.format(service="kms", resource="key/")), "the ARN of a KMS key"),
+    "mlflow_apps": (
+        re.compile(_ARN.format(service="sagemaker", resource="mlflow-(app|tracking-server)/")),
+        "the ARN of an MLflow app or tracking server",
+    ),
+    "locations": (
+        re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^*?$]*/)?)?"),
+        "s3://bucket or s3://bucket/prefix/",
+    ),
+}
+
+
+def check(settings: Settings) -> None:
+    """Refuse what would become a policy that IAM rejects or that allows more than it says.
+
+    Raises SettingsInvalid naming the path.
+    """
+    single = {"kms_key": ("kms_keys", settings.kms_key), "mlflow_app": ("mlflow_apps", settings.mlflow_app)}
+    values = [(f"$.{name}", shape, value) for name, (shape, value) in single.items() if value]
+    for shape in _SHAPES:
+        listed: tuple[str, ...] = getattr(settings.allowed, shape)
+        values += [(f"$.allowed.{shape}[{index}]", shape, value) for index, value in enumerate(listed)]
+    for path, shape, value in values:
+        pattern, wanted = _SHAPES[shape]
+        if not pattern.fullmatch(value):
+            raise SettingsInvalid(f"settings: {value!r} at `{path}` must be {wanted}")
+
+
+@dataclass(frozen=True)
+class Arns:
+    """Every ARN that a policy or an environment variable of the stack mentions."""
+
+    settings: Settings
+
+    def _of(self, service: str, resource: str, account: str = Aws.ACCOUNT_ID) -> str:
+        return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{account}:{resource}"
+
+    @property
+    def stack(self) -> str:
+        return self.settings.stack
+
+    @property
+    def machine(self) -> str:
+        return names.machine_arn(self.stack, Aws.ACCOUNT_ID, Aws.REGION, Aws.PARTITION)
+
+    @property
+    def executions(self) -> str:
+        return names.execution_arn(self.stack, Aws.ACCOUNT_ID, Aws.REGION, "*", Aws.PARTITION)
+
+    def function(self, verb: str) -> str:
+        return self._of("lambda", f"function:{names.function_name(self.stack, verb)}")
+
+    def log_streams(self, group: str) -> str:
+        return self._of("logs", f"log-group:{group}:*")
+
+    @property
+    def table(self) -> str:
+        return self._of("dynamodb", f"table/{names.table_name(self.stack)}")
+
+    @property
+    def kind_index(self) -> str:
+        return f"{self.table}/index/{names.KIND_INDEX}"
+
+    @property
+    def topic(self) -> str:
+        return self._of("sns", names.topic_name(self.stack))
+
+    @property
+    def bucket_name(self) -> str:
+        return names.bucket_name(self.stack, Aws.ACCOUNT_ID, Aws.REGION)
+
+    @property
+    def bucket(self) -> str:
+        return f"arn:{Aws.PARTITION}:s3:::{self.bucket_name}"
+
+    def objects(self, *prefixes: str) -> list[str]:
+        """Objects of the stack's bucket below each prefix."""
+        return [f"{self.bucket}/{prefix}*" for prefix in prefixes]
+
+    @property
+    def execution_role(self) -> str:
+        name = names.execution_role_name(self.stack, Aws.REGION)
+        return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{name}"
+
+    @property
+    def public_hub(self) -> list[str]:
+        """The service's hub and what lies in it; its account field is the word ``aws``."""
+        return [
+            self._of("sagemaker", f"hub/{names.HUB}", "aws"),
+            self._of("sagemaker", f"hub-content/{names.HUB}/*", "aws"),
+        ]
+
+    def sagemaker(self, *types: str) -> list[str]:
+        """All resources of the account of each SageMaker type."""
+        return [self._of("sagemaker", f"{type_}/*") for type_ in types]
+
+    def ec2(self, type_: str, name: str) -> str:
+        """A subnet or security group that settings give by id or by ARN."""
+        return name if name.startswith("arn:") else self._of("ec2", f"{type_}/{name}")
+
+    @property
+    def hub_cache(self) -> str:
+        """The service's bucket with licence texts, recipes and override specs."""
+        return f"arn:{Aws.PARTITION}:s3:::jumpstart-cache-prod-{Aws.REGION}"
+
+    def locations(self) -> list[tuple[str, str]]:
+        """(bucket ARN, prefix) of each location that settings allow; the prefix may be empty."""
+        split = [uri.removeprefix("s3://").partition("/") for uri in self.settings.allowed.locations]
+        return [(f"arn:{Aws.PARTITION}:s3:::{bucket}", prefix) for bucket, _, prefix in split]
+
+    @property
+    def keys(self) -> list[str]:
+        """Customer-managed KMS keys: the stack's own and those a request may name."""
+        own = (self.settings.kms_key,) if self.settings.kms_key else ()
+        return list(dict.fromkeys((*own, *self.settings.allowed.kms_keys)))
+
+    @property
+    def mlflow_apps(self) -> list[str]:
+        """The MLflow apps a run may log to: the listed ones alone, so not even the account's default."""
+        own = (self.settings.mlflow_app,) if self.settings.mlflow_app else ()
+        return list(dict.fromkeys((*own, *self.settings.allowed.mlflow_apps)))

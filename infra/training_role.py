@@ -1,0 +1,181 @@
+"""The role that training jobs run under when a request names none.
+
+What the service needs is what SageMaker's own SDK puts into a training role, less the starting and
+stopping of jobs, plus Bedrock for the judge of RLAIF. Objects are limited to the stack's data and output
+and to the locations of the settings.
+"""
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra import statements as may
+from infra.arns import Arns
+from infra.statements import Statements, allow, everywhere
+from tunestep import names
+
+# The groups of training and evaluation jobs: /aws/sagemaker/TrainingJobs and its like.
+_LOG_GROUPS = "/aws/sagemaker/*"
+
+
+def _objects(arns: Arns) -> Statements:
+    writable = [(arns.bucket, names.PREFIX_OUTPUT), *arns.locations()]
+    return [
+        allow(
+            ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            [f"{bucket}/{prefix}*" for bucket, prefix in writable],
+        )
+    ]
+
+
+def _logs_and_metrics(arns: Arns) -> Statements:
+    return [
+        allow(
+            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            [arns.log_streams(_LOG_GROUPS)],
+        ),
+        everywhere("cloudwatch:PutMetricData"),
+    ]
+
+
+def _images(arns: Arns) -> Statements:
+    """Images lie in registries of the service's own accounts, which differ by region."""
+    return [
+        everywhere("ecr:GetAuthorizationToken"),
+        allow(
+            ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            [f"arn:{Aws.PARTITION}:ecr:{Aws.REGION}:*:repository/*"],
+        ),
+    ]
+
+
+def _registry(arns: Arns) -> Statements:
+    return [
+        allow(
+            [
+                "sagemaker:AddTags",
+                "sagemaker:CreateModelPackage",
+                "sagemaker:CreateModelPackageGroup",
+                "sagemaker:DescribeModelPackage",
+                "sagemaker:DescribeModelPackageGroup",
+                "sagemaker:ListModelPackages",
+                "sagemaker:UpdateModelPackage",
+            ],
+            arns.sagemaker("model-package", "model-package-group"),
+        ),
+        allow(["sagemaker:DescribeTrainingJob"], arns.sagemaker("training-job")),
+    ]
+
+
+def _lineage(arns: Arns) -> Statements:
+    return [
+        allow(
+            [
+                "sagemaker:AddAssociation",
+                "sagemaker:CreateAction",
+                "sagemaker:CreateArtifact",
+                "sagemaker:CreateContext",
+                "sagemaker:DescribeAction",
+                "sagemaker:DescribeArtifact",
+                "sagemaker:DescribeContext",
+            ],
+            arns.sagemaker("action", "artifact", "context"),
+        )
+    ]
+
+
+def _rewards(arns: Arns) -> Statements:
+    """Reward functions by the name that the service demands, and the judges of RLAIF.
+
+    A judge reached through a cross-region profile runs in another region, hence its wildcard.
+    """
+    function = f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function"
+    bedrock = f"arn:{Aws.PARTITION}:bedrock"
+    return [
+        allow(["lambda:InvokeFunction"], [f"{function}:*SageMaker*", f"{function}:*sagemaker*"]),
+        allow(
+            ["bedrock:InvokeModel"],
+            [
+                f"{bedrock}:*::foundation-model/*",
+                f"{bedrock}:{Aws.REGION}:{Aws.ACCOUNT_ID}:inference-profile/*",
+            ],
+        ),
+    ]
+
+
+def _network(arns: Arns) -> Statements:
+    """Only when settings list subnets: without one no job can be put into a VPC."""
+    allowed = arns.settings.allowed
+    if not allowed.subnets:
+        return []
+    return [
+        everywhere(
+            "ec2:DescribeDhcpOptions",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+        ),
+        allow(
+            [
+                "ec2:CreateNetworkInterface",
+                "ec2:CreateNetworkInterfacePermission",
+                "ec2:DeleteNetworkInterface",
+                "ec2:DeleteNetworkInterfacePermission",
+            ],
+            [
+                arns.ec2("network-interface", "*"),
+                *(arns.ec2("subnet", subnet) for subnet in allowed.subnets),
+                *(arns.ec2("security-group", group) for group in allowed.security_groups),
+            ],
+        ),
+    ]
+
+
+def _keys(arns: Arns) -> Statements:
+    if not arns.keys:
+        return []
+    return [
+        allow(
+            [
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey",
+                "kms:GenerateDataKeyWithoutPlaintext",
+            ],
+            arns.keys,
+        ),
+        allow(["kms:CreateGrant"], arns.keys, {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    ]
+
+
+class TrainingRole(Construct):
+    """Assumed by SageMaker alone, and only on behalf of this account."""
+
+    def __init__(self, scope: Construct, id_: str, *, arns: Arns) -> None:
+        super().__init__(scope, id_)
+        policies = {
+            "Data": [*may.reads_data(arns), *_objects(arns)],
+            "Hub": [*may.reads_hub(arns), *_images(arns)],
+            "Registry": [*_registry(arns), *_lineage(arns)],
+            "Metrics": [*_logs_and_metrics(arns), *may.reads_metrics(arns), *may.writes_metrics(arns)],
+            "Rewards": _rewards(arns),
+            "Network": _network(arns),
+            "Keys": _keys(arns),
+        }
+        self.role = iam.Role(
+            self,
+            "Role",
+            role_name=names.execution_role_name(arns.stack, Aws.REGION),
+            description="SageMaker training jobs started by Tunestep",
+            assumed_by=iam.ServicePrincipal(
+                "sagemaker.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            ),
+            inline_policies={
+                name: iam.PolicyDocument(statements=rules, minimize=True)
+                for name, rules in policies.items()
+                if rules
+            },
+        )

@@ -1,0 +1,1 @@
+"""The functions of the stack: one small module per verb, no logic."""

@@ -1,0 +1,7 @@
+"""RegisterEvaluator: the evaluator that the job will call."""
+
+from lambdas import _runtime
+from tunestep.context import StepEvent
+from tunestep.registry import register_evaluator
+
+handler = _runtime.handler(StepEvent, register_evaluator)

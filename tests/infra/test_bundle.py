@@ -1,0 +1,174 @@
+"""The zip file's content, built without CDK."""
+
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.bundle import LOCK, REPOSITORY, Architecture, Bundle, BundleFailed
+from tunestep import names
+
+UNCHECKED_HASH = 0b01
+"""Second word of a .pyc file: made from a hash, and the hash is not checked (PEP 552)."""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A small repository of the same shape."""
+    for path, text in {
+        "lambdas/validate.py": "from tunestep import names\n",
+        "lambdas/__pycache__/validate.cpython-311.pyc": "stale",
+        "tunestep/__init__.py": "",
+        "tunestep/names.py": "NAME = 'x'\n",
+        "tunestep/data.json": "{}\n",
+        "tunestep/cli/main.py": "",
+        "tunestep/local/cloud.py": "",
+        "infra/stack.py": "",
+        "requirements/lock.txt": "",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def _bundle(repository: Path) -> Bundle:
+    return Bundle(lock=None, root=repository)
+
+
+def test_a_bundle_holds_functions_and_domain_but_not_the_command_and_the_laptop(
+    repository: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    _bundle(repository).build(target)
+    files = {str(path.relative_to(target)) for path in target.rglob("*") if path.suffix != ".pyc"}
+    assert files - {"lambdas/__pycache__", "tunestep/__pycache__"} == {
+        "lambdas",
+        "lambdas/validate.py",
+        "tunestep",
+        "tunestep/__init__.py",
+        "tunestep/names.py",
+        "tunestep/data.json",
+    }
+
+
+def test_bytecode_is_used_although_the_zip_dates_its_source_1980(repository: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    _bundle(repository).build(target)
+    source = target / "tunestep" / "names.py"
+    compiled = Path(importlib.util.cache_from_source(str(source)))
+    assert int.from_bytes(compiled.read_bytes()[4:8], "little") == UNCHECKED_HASH
+    os.utime(source, (315532800, 315532800))
+    source.write_text("NAME = 'never compiled again'\n")
+    said = subprocess.run(
+        [sys.executable, "-c", "from tunestep import names; print(names.NAME)"],
+        cwd=target,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "x"
+
+
+def test_the_same_sources_give_the_same_digest(repository: Path) -> None:
+    before = _bundle(repository).digest()
+    os.utime(repository / "tunestep" / "names.py", (0, 0))
+    (repository / "tunestep" / "local" / "cloud.py").write_text("changed = True\n")
+    assert _bundle(repository).digest() == before
+
+
+@pytest.mark.parametrize("change", ["content", "new file", "lock", "python", "architecture"])
+def test_whatever_changes_the_bundle_changes_its_digest(change: str, repository: Path) -> None:
+    lock = repository / "requirements" / "lock.txt"
+    bundle = Bundle(lock=lock, root=repository)
+    before = bundle.digest()
+    if change == "content":
+        (repository / "lambdas" / "validate.py").write_text("# changed\n")
+    elif change == "new file":
+        (repository / "lambdas" / "notify.py").write_text("")
+    elif change == "lock":
+        lock.write_text("msgspec==0\n")
+    elif change == "python":
+        bundle = replace(bundle, python=(3, 99))
+    else:
+        bundle = replace(bundle, architecture="x86_64")
+    assert bundle.digest() != before
+
+
+def test_wheels_that_cannot_be_had_are_one_clear_message(repository: Path, tmp_path: Path) -> None:
+    lock = repository / "requirements" / "lock.txt"
+    lock.write_text(f"nothing @ file://{tmp_path}/nothing-1-py3-none-any.whl --hash=sha256:{'0' * 64}\n")
+    bundle = Bundle(lock=lock, root=repository, cache=tmp_path / "cache")
+    with pytest.raises(BundleFailed, match=r"lock\.txt .*TUNESTEP_SYNTH=local"):
+        bundle.build(tmp_path / "target")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_wheels_are_installed_once(repository: Path, tmp_path: Path) -> None:
+    lock = repository / "requirements" / "lock.txt"
+    bundle = Bundle(lock=lock, root=repository, cache=tmp_path / "cache")
+    first = bundle.wheels(lock)
+    (first / "kept.py").write_text("")
+    bundle.build(tmp_path / "target")
+    assert (tmp_path / "target" / "kept.py").is_file()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [first.name]
+
+
+@pytest.mark.slow
+def test_the_whole_bundle_for_lambda_fits_and_holds_its_platform_s_wheels(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    Bundle(lock=LOCK, cache=tmp_path / "cache").build(target)
+    libraries = [path.name for path in target.rglob("*.so")]
+    assert libraries
+    assert all("aarch64" in name for name in libraries)
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    assert size < 100_000_000
+    assert (target / "botocore" / "__pycache__").is_dir()
+    assert (target / "tunestep" / "names.py").read_text() == (
+        REPOSITORY / "tunestep" / "names.py"
+    ).read_text()
+
+
+IMPORTS = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+for verb in sys.argv[2:]:
+    assert callable(importlib.import_module(f"lambdas.{verb}").handler)
+files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+outside = [file for file in files if "site-packages" in file]
+assert not outside, outside
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the wheels are Linux wheels")
+def test_every_handler_starts_from_its_bundle_alone(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    architecture: Architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
+    Bundle(lock=LOCK, architecture=architecture, cache=tmp_path / "cache").build(target)
+    done = subprocess.run(  # noqa: S603 - our own interpreter and script
+        [sys.executable, "-I", "-S", "-c", IMPORTS, str(target), *names.FUNCTIONS],
+        cwd=tmp_path,
+        env={"AWS_DEFAULT_REGION": "us-west-2", "POWERTOOLS_SERVICE_NAME": "tunestep"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_lock_of_the_functions_pins_hashes_of_the_same_versions_as_the_tests() -> None:
+    def pins(file: Path) -> dict[str, str]:
+        lines = [line.split(" ")[0] for line in file.read_text().splitlines() if line[:1].isalnum()]
+        return {name: version for name, _, version in (line.partition("==") for line in lines)}
+
+    packaged = pins(LOCK)
+    tested = pins(REPOSITORY / "requirements" / "dev.txt")
+    assert {"boto3", "botocore", "msgspec", "aws-lambda-powertools"} <= set(packaged)
+    assert packaged == {name: tested[name] for name in packaged}
+    assert "http" not in "".join(line for line in LOCK.read_text().splitlines() if not line.startswith("#"))

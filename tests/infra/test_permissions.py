@@ -1,0 +1,183 @@
+"""What roles may do, read from the synthesized template."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.definition import Place, resolve
+from infra.permissions import GRANTS
+from infra.statements import everywhere
+from infra.wildcards import REASONS
+from infra.workflow import STATE_FUNCTIONS
+from tests.infra.support import FULL_STACK, all_statements, of_type, statements
+from tunestep import names
+
+ROLE_POLICY_LIMIT = 10_240
+"""Characters of all inline policies of a role together, white space not counted (IAM quotas)."""
+
+
+def _role(verb: str) -> str:
+    return "Functions" + "".join(word.capitalize() for word in verb.split("_")) + "Role"
+
+
+def _actions(template: dict[str, Any], verb: str) -> set[str]:
+    return {action for rule in statements(template, _role(verb)) for action in rule["Action"]}
+
+
+def test_every_verb_has_its_own_grants() -> None:
+    assert set(GRANTS) == set(names.FUNCTIONS)
+
+
+@pytest.mark.parametrize("which", ["template", "full_template"])
+def test_nothing_is_allowed_on_everything_without_a_stated_reason(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    for rule in all_statements(request.getfixturevalue(which)):
+        assert not any("*" in action for action in rule["Action"])
+        if "*" in rule["Resource"]:
+            assert set(rule["Action"]) <= set(REASONS)
+
+
+def test_every_stated_reason_is_for_something_that_is_granted(full_template: dict[str, Any]) -> None:
+    used = {
+        action
+        for rule in all_statements(full_template)
+        if "*" in rule["Resource"]
+        for action in rule["Action"]
+    }
+    assert used == set(REASONS)
+
+
+def test_an_action_without_a_reason_is_refused_on_everything() -> None:
+    with pytest.raises(KeyError, match="s3:DeleteObject"):
+        everywhere("s3:DeleteObject")
+
+
+def test_only_start_training_may_pass_a_role_and_only_to_sagemaker(full_template: dict[str, Any]) -> None:
+    passing = [rule for rule in all_statements(full_template) if "iam:PassRole" in rule["Action"]]
+    assert len(passing) == 1
+    (rule,) = passing
+    assert rule in statements(full_template, _role("start_training"))
+    assert rule["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert sorted(rule["Resource"]) == [
+        f"arn:aws:iam::123456789012:role/{FULL_STACK}-sagemaker-execution-us-west-2",
+        "arn:aws:iam::123456789012:role/teams/research-training",
+    ]
+
+
+def test_only_start_training_may_start_a_job(template: dict[str, Any]) -> None:
+    able = [verb for verb in names.FUNCTIONS if "sagemaker:CreateTrainingJob" in _actions(template, verb)]
+    assert able == ["start_training"]
+
+
+def test_only_the_start_function_may_start_an_execution(template: dict[str, Any]) -> None:
+    able = [verb for verb in names.FUNCTIONS if "states:StartExecution" in _actions(template, verb)]
+    assert able == ["start"]
+
+
+def test_no_function_may_write_data_delete_objects_or_change_policies(full_template: dict[str, Any]) -> None:
+    for verb in names.FUNCTIONS:
+        for rule in statements(full_template, _role(verb)):
+            if "s3:PutObject" in rule["Action"]:
+                assert all("/runs/*" in resource for resource in rule["Resource"])
+            assert not {"s3:DeleteObject", "s3:PutBucketPolicy"} & set(rule["Action"])
+            assert not [a for a in rule["Action"] if a.startswith("iam:") and not _harmless(a)]
+
+
+def _harmless(action: str) -> bool:
+    return action in ("iam:PassRole", "iam:GetRole", "iam:SimulatePrincipalPolicy")
+
+
+def test_evidence_presets_and_state_are_nobody_s_source_of_data(full_template: dict[str, Any]) -> None:
+    private = tuple(f"/{prefix}" for prefix in names.PRIVATE_PREFIXES if prefix != names.PREFIX_RUNS)
+    for rule in all_statements(full_template):
+        for resource in rule["Resource"]:
+            if resource.startswith("arn:aws:s3:::") and FULL_STACK in resource:
+                assert not any(part in resource for part in private), rule
+                assert not resource.endswith("us-west-2/*"), rule
+
+
+def test_training_jobs_cannot_reach_the_records_of_runs(full_template: dict[str, Any]) -> None:
+    for rule in statements(full_template, "TrainingRole"):
+        assert not any("/runs/" in resource for resource in rule["Resource"])
+
+
+def test_locations_of_the_settings_are_the_only_foreign_buckets(full_template: dict[str, Any]) -> None:
+    buckets = {
+        resource.removeprefix("arn:aws:s3:::").split("/")[0]
+        for rule in all_statements(full_template)
+        for resource in rule["Resource"]
+        if resource.startswith("arn:aws:s3:::")
+    }
+    own = names.bucket_name(FULL_STACK, "123456789012", "us-west-2")
+    assert buckets == {own, "jumpstart-cache-prod-us-west-2", "research-data", "research-output"}
+    objects = {
+        resource
+        for rule in all_statements(full_template)
+        for resource in rule["Resource"]
+        if "research-" in resource and "/" in resource and "s3" in resource
+    }
+    assert objects == {"arn:aws:s3:::research-data/corpora/*", "arn:aws:s3:::research-output/*"}
+
+
+def test_only_sagemaker_of_this_account_can_assume_the_execution_role(template: dict[str, Any]) -> None:
+    roles = of_type(template, "AWS::IAM::Role")
+    (properties,) = [found for logical_id, found in roles.items() if logical_id.startswith("TrainingRole")]
+    (trust,) = resolve(properties["AssumeRolePolicyDocument"], template["Resources"])["Statement"]
+    assert trust["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_the_machine_may_call_the_functions_of_its_states_and_no_other(template: dict[str, Any]) -> None:
+    (rule,) = [r for r in statements(template, "WorkflowRole") if "lambda:InvokeFunction" in r["Action"]]
+    assert len(rule["Resource"]) == len(STATE_FUNCTIONS)
+    assert not any("*" in resource for resource in rule["Resource"])
+
+
+def test_policies_name_the_machine_and_the_functions_without_referring_to_them(
+    full_template: dict[str, Any],
+) -> None:
+    made = {
+        logical_id
+        for type_ in ("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine")
+        for logical_id in of_type(full_template, type_)
+    }
+    for properties in of_type(full_template, "AWS::IAM::Role").values():
+        assert not any(f'"{logical_id}"' in json.dumps(properties) for logical_id in made)
+
+
+def test_network_permissions_exist_only_with_subnets(
+    template: dict[str, Any], full_template: dict[str, Any]
+) -> None:
+    def has_network(which: dict[str, Any]) -> bool:
+        return any(a.startswith("ec2:") for r in all_statements(which) for a in r["Action"])
+
+    assert not has_network(template)
+    assert has_network(full_template)
+
+
+def test_only_listed_mlflow_apps_can_be_reached(
+    template: dict[str, Any], full_template: dict[str, Any]
+) -> None:
+    def apps(which: dict[str, Any]) -> set[str]:
+        return {
+            resource.rpartition("/")[2]
+            for rule in all_statements(which)
+            for resource in rule["Resource"]
+            if any("mlflow" in action.lower() for action in rule["Action"]) and resource != "*"
+        }
+
+    assert apps(template) == set()
+    assert apps(full_template) == {"app-RESEARCH12345", "app-DEFAULT123456"}
+
+
+def test_no_role_outgrows_what_iam_takes(full_template: dict[str, Any]) -> None:
+    place = Place(region="ap-southeast-2", account="123456789012")
+    for logical_id, properties in of_type(full_template, "AWS::IAM::Role").items():
+        text = ""
+        for policy in properties.get("Policies", []):
+            document = {**policy["PolicyDocument"]}
+            document["Statement"] = [s for s in document["Statement"] if "Undelivered" not in str(s)]
+            text += json.dumps(resolve(document, full_template["Resources"], place), separators=(",", ":"))
+        assert len(text) < ROLE_POLICY_LIMIT * 0.9, logical_id

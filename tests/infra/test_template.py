@@ -1,0 +1,242 @@
+"""The resources of the synthesized template, besides the machine and the roles."""
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_all
+
+from infra.definition import resolve
+from tests.infra.support import FULL_SETTINGS, FULL_STACK, of_type
+from tunestep import environment, names, settings
+
+TYPES = {
+    "AWS::DynamoDB::Table": 1,
+    "AWS::Events::Rule": 3,
+    "AWS::IAM::Role": 18,
+    "AWS::Lambda::Function": 16,
+    "AWS::Lambda::Permission": 3,
+    "AWS::Logs::LogGroup": 17,
+    "AWS::S3::Bucket": 1,
+    "AWS::S3::BucketPolicy": 1,
+    "AWS::SNS::Topic": 1,
+    "AWS::SNS::TopicPolicy": 1,
+    "AWS::SQS::Queue": 1,
+    "AWS::SQS::QueuePolicy": 1,
+    "AWS::StepFunctions::StateMachine": 1,
+}
+
+
+def _only(template: dict[str, Any], type_: str) -> dict[str, Any]:
+    (properties,) = of_type(template, type_).values()
+    return properties
+
+
+def _references(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return set().union(*map(_references, value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*map(_references, value.values())) if value else set()
+    if isinstance(value.get("Ref"), str):
+        found.add(value["Ref"])
+    if "Fn::GetAtt" in value:
+        found.add(value["Fn::GetAtt"][0])
+    return found
+
+
+def test_the_template_uses_exactly_these_resource_types(template: dict[str, Any]) -> None:
+    assert Counter(r["Type"] for r in template["Resources"].values()) == TYPES
+
+
+def test_addresses_in_the_settings_add_subscriptions_and_nothing_else(full_template: dict[str, Any]) -> None:
+    assert Counter(r["Type"] for r in full_template["Resources"].values()) == {
+        **TYPES,
+        "AWS::SNS::Subscription": 2,
+    }
+
+
+@pytest.mark.parametrize("which", ["template", "full_template"])
+def test_no_resource_waits_for_itself(which: str, request: pytest.FixtureRequest) -> None:
+    resources = request.getfixturevalue(which)["Resources"]
+    waits = {}
+    for logical_id, resource in resources.items():
+        depends = resource.get("DependsOn", [])
+        needed = _references(resource) | set([depends] if isinstance(depends, str) else depends)
+        waits[logical_id] = needed & set(resources)
+    while ready := {logical_id for logical_id, needed in waits.items() if not needed}:
+        waits = {
+            logical_id: needed - ready for logical_id, needed in waits.items() if logical_id not in ready
+        }
+    assert not waits
+
+
+@pytest.mark.parametrize("which", ["template", "full_template"])
+def test_cfn_lint_finds_no_error(which: str, request: pytest.FixtureRequest) -> None:
+    found = lint_all(json.dumps(request.getfixturevalue(which)))
+    # CDK states the dependency of a function on its role twice (W3005); "I" is advice.
+    assert [str(match) for match in found if match.rule.id[0] in "EW" and match.rule.id != "W3005"] == []
+
+
+def test_every_verb_is_a_function_with_the_agreed_name_and_handler(template: dict[str, Any]) -> None:
+    functions = {f["FunctionName"]: f for f in of_type(template, "AWS::Lambda::Function").values()}
+    assert set(functions) == {names.function_name("tunestep", verb) for verb in names.FUNCTIONS}
+    for verb in names.FUNCTIONS:
+        properties = functions[names.function_name("tunestep", verb)]
+        assert properties["Handler"] == f"lambdas.{verb}.handler"
+        assert properties["Runtime"] == f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        assert properties["Architectures"] == ["arm64"]
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_every_function_has_a_role_and_a_log_of_its_own(template: dict[str, Any]) -> None:
+    functions = of_type(template, "AWS::Lambda::Function").values()
+    assert len({json.dumps(f["Role"]) for f in functions}) == len(names.FUNCTIONS)
+    assert len({json.dumps(f["LoggingConfig"]) for f in functions}) == len(names.FUNCTIONS)
+    assert {group["RetentionInDays"] for group in of_type(template, "AWS::Logs::LogGroup").values()} == {90}
+
+
+def test_functions_share_one_asset(template: dict[str, Any]) -> None:
+    keys = {f["Code"]["S3Key"] for f in of_type(template, "AWS::Lambda::Function").values()}
+    assert len(keys) == 1
+
+
+def test_a_function_can_read_the_environment_that_it_is_given(full_template: dict[str, Any]) -> None:
+    for function in of_type(full_template, "AWS::Lambda::Function").values():
+        variables = resolve(function["Environment"]["Variables"], full_template["Resources"])
+        assert len(json.dumps(variables)) < 4096
+        read = environment.load(variables)
+        assert (read.stack, read.region, read.account) == (FULL_STACK, "us-west-2", "123456789012")
+        assert read.bucket == names.bucket_name(FULL_STACK, "123456789012", "us-west-2")
+        assert read.table == names.table_name(FULL_STACK)
+        assert read.machine_arn == names.machine_arn(FULL_STACK, "123456789012", "us-west-2")
+        assert read.execution_role_arn.endswith(names.execution_role_name(FULL_STACK, "us-west-2"))
+        assert read.topic_arn.endswith(names.topic_name(FULL_STACK))
+        assert read.settings.allowed.locations == ("s3://research-data/corpora/", "s3://research-output")
+        assert read.settings.max_runtime == "12h"
+        assert not read.open
+
+
+def test_addresses_of_people_stay_out_of_the_functions_environment(full_template: dict[str, Any]) -> None:
+    assert "example.com" not in json.dumps(of_type(full_template, "AWS::Lambda::Function"))
+
+
+def test_table_and_bucket_outlive_the_stack(template: dict[str, Any]) -> None:
+    for resource in template["Resources"].values():
+        if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket"):
+            assert resource["DeletionPolicy"] == "Retain"
+            assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_table_has_the_agreed_keys_and_can_be_restored(template: dict[str, Any]) -> None:
+    table = _only(template, "AWS::DynamoDB::Table")
+    assert table["TableName"] == "tunestep-runs"
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == names.KIND_INDEX
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["kind", "created_at"]
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+    assert "TimeToLiveSpecification" not in table
+
+
+def test_the_bucket_is_versioned_private_and_encrypted(template: dict[str, Any]) -> None:
+    bucket = _only(template, "AWS::S3::Bucket")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    (lifecycle,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert "NoncurrentVersionExpiration" in lifecycle
+    assert "ExpirationInDays" not in lifecycle
+
+
+@pytest.mark.parametrize("type_", ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"])
+def test_bucket_queue_and_topic_refuse_what_comes_without_tls(type_: str, template: dict[str, Any]) -> None:
+    rules = _only(template, type_)["PolicyDocument"]["Statement"]
+    denied = [rule for rule in rules if rule["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in [rule["Condition"] for rule in denied]
+
+
+def test_a_customer_s_key_protects_table_bucket_and_topic(full_template: dict[str, Any]) -> None:
+    key = settings.load(FULL_SETTINGS)
+    assert key is not None
+    table = _only(full_template, "AWS::DynamoDB::Table")
+    topic = _only(full_template, "AWS::SNS::Topic")
+    bucket = _only(full_template, "AWS::S3::Bucket")
+    assert table["SSESpecification"]["KMSMasterKeyId"] == key.kms_key
+    assert topic["KmsMasterKeyId"] == key.kms_key
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key.kms_key
+
+
+def test_tags_of_the_settings_are_on_what_can_be_tagged(full_template: dict[str, Any]) -> None:
+    for type_ in ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::StepFunctions::StateMachine"):
+        assert {"Key": "team", "Value": "research"} in _only(full_template, type_)["Tags"]
+
+
+def test_the_machine_is_logged_without_data_and_traced(template: dict[str, Any]) -> None:
+    machine = _only(template, "AWS::StepFunctions::StateMachine")
+    assert machine["StateMachineName"] == "tunestep-fine-tuning"
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+def _rule_for(template: dict[str, Any], verb: str) -> dict[str, Any]:
+    (logical_id,) = [
+        logical_id
+        for logical_id, f in of_type(template, "AWS::Lambda::Function").items()
+        if f["FunctionName"] == names.function_name("tunestep", verb)
+    ]
+    (rule,) = [
+        rule
+        for rule in of_type(template, "AWS::Events::Rule").values()
+        if rule["Targets"][0]["Arn"] == {"Fn::GetAtt": [logical_id, "Arn"]}
+    ]
+    return rule
+
+
+def test_the_end_of_a_training_job_wakes_the_run(template: dict[str, Any]) -> None:
+    assert _rule_for(template, "training_event")["EventPattern"] == {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Training Job State Change"],
+        "detail": {"TrainingJobStatus": ["Completed", "Failed", "Stopped"]},
+    }
+
+
+def test_a_run_that_ends_outside_its_own_failure_path_is_cleaned_up(template: dict[str, Any]) -> None:
+    pattern = resolve(_rule_for(template, "clean_up")["EventPattern"], template["Resources"])
+    assert pattern == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "stateMachineArn": [names.machine_arn("tunestep", "123456789012", "us-west-2")],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+        },
+    }
+
+
+def test_the_reconciler_looks_every_five_minutes(template: dict[str, Any]) -> None:
+    assert _rule_for(template, "reconcile")["ScheduleExpression"] == "rate(5 minutes)"
+
+
+def test_an_event_that_cannot_be_delivered_is_kept(template: dict[str, Any]) -> None:
+    for rule in of_type(template, "AWS::Events::Rule").values():
+        (target,) = rule["Targets"]
+        assert "Arn" in target["DeadLetterConfig"]
+        assert set(target["RetryPolicy"]) == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
+    queue = _only(template, "AWS::SQS::Queue")
+    assert queue["SqsManagedSseEnabled"] is True
+
+
+def test_an_event_that_a_function_fails_on_is_kept(template: dict[str, Any]) -> None:
+    kept = {
+        f["FunctionName"]
+        for f in of_type(template, "AWS::Lambda::Function").values()
+        if "DeadLetterConfig" in f
+    }
+    assert kept == {"tunestep-training-event", "tunestep-clean-up", "tunestep-reconcile"}
