@@ -1,0 +1,1 @@
+"""The ``tunestep`` command: the same verbs against a deployed stack and against this machine."""

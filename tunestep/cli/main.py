@@ -1,0 +1,89 @@
+"""Entry point: finds the command, runs it, and turns what went wrong into one message and an exit code.
+
+Exit codes: 0 done, 1 the run failed, 2 bad usage or request.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from tunestep import __version__
+from tunestep.cli.failure import CliError, show
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("tunestep.cli.run", "Start a run and follow it to its end."),
+    "plan": ("tunestep.cli.plan", "Check a request and show what would be sent; changes nothing."),
+    "status": ("tunestep.cli.status", "Where a run stands; without a run, the latest ones."),
+    "watch": ("tunestep.cli.status", "Follow a run live."),
+    "results": ("tunestep.cli.results", "Metrics, model package and files of a run."),
+    "approve": ("tunestep.cli.decide", "Accept what a run asks a person to decide."),
+    "decline": ("tunestep.cli.decide", "Decline it, with a reason."),
+    "stop": ("tunestep.cli.stop", "Stop a run and its training job."),
+    "retry": ("tunestep.cli.run", "Run a failed run's request again."),
+    "local": ("tunestep.cli.local", "The laptop cloud: start, stop, reset."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is used, so that ``--help`` and completion stay fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise CliError(_unknown(args[0]))
+        return super().resolve_command(ctx, args)
+
+
+def _unknown(name: str) -> str:
+    import difflib  # noqa: PLC0415 - only on the way to an error
+
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    hint = f" Did you mean {near[0]}?" if near else " See tunestep --help."
+    return f"there is no command {name!r}.{hint}"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="tunestep %(version)s")
+def cli() -> None:
+    """Fine-tune foundation models as governed, repeatable runs.
+
+    Every command works against this machine (--local) and against a deployed stack (--stack NAME).
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    args: list[Any] = sys.argv[1:] if arguments is None else arguments
+    try:
+        sys.exit(cli.main(args, prog_name="tunestep", standalone_mode=False) or 0)
+    except CliError as failure:
+        show(failure, as_json="--json" in args)
+        sys.exit(failure.code)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as usage:
+        show(CliError(usage.format_message()), as_json="--json" in args)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        show(CliError("interrupted", code=130), as_json="--json" in args)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

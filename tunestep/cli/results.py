@@ -1,0 +1,120 @@
+"""``tunestep results``: what came out of a run, and where it is."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from tunestep import names
+from tunestep.cli import render, runs
+from tunestep.cli.failure import CliError, aws_errors
+from tunestep.cli.status import print_next
+from tunestep.cli.target import Target, json_option, open_target, target_options
+from tunestep.text import one_line
+
+_MOST_COLUMNS = 4
+_FILE = re.compile(r"[a-z][a-z0-9_]{0,60}\.[a-z]{2,5}")
+"""What a run's own files are called; anything else below its prefix is not copied."""
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", required=False)
+@target_options
+@json_option
+def results(run_id: str | None, as_json: bool, **options: Any) -> None:
+    """Metrics per epoch, model package and files of RUN (by default the latest)."""
+    target = open_target(start=False, **options)
+    seen = runs.view(target, runs.resolve(target, run_id))
+    if seen.status != "SUCCEEDED":
+        if not as_json:
+            print_next(render.console(), seen, target)
+        told = f"{seen.error}: {seen.cause}" if seen.error else f"it is {seen.status} in {seen.state}"
+        raise CliError(f"run {seen.run_id} has no results: {told}", code=1)
+    show(target, seen, as_json=as_json)
+
+
+def show(target: Target, seen: runs.RunView, *, as_json: bool) -> None:
+    """Print the results of a run that succeeded; on the laptop its files are copied beside its state."""
+    outcome = seen.document.get("results", {})
+    folder = _copy_files(target, seen.run_id) if target.home else None
+    if as_json:
+        render.print_json(
+            {**render.as_dict(seen, target), "files": str(folder) if folder else _folder_uri(target, seen)}
+        )
+        return
+    out = render.console()
+    summary = outcome.get("summary", {})
+    if rows := _readable(summary.get("epochs", [])):
+        out.print(_epochs(rows))
+    facts = Table.grid(padding=(0, 2))
+    for label, value in _facts(target, seen, outcome, folder):
+        facts.add_row(Text(label, style="dim"), Text(one_line(value, 400)))
+    out.print(facts)
+    for gap in outcome.get("gaps", []):
+        out.print(Text(f"not known: {one_line(gap, 400)}", style="yellow"))
+
+
+def _facts(
+    target: Target, seen: runs.RunView, outcome: dict[str, Any], folder: Path | None
+) -> list[tuple[str, str]]:
+    summary = outcome.get("summary", {})
+    facts = [
+        ("model package", outcome.get("model_package_arn") or "unknown"),
+        ("model artefacts", summary.get("model_artifacts", "")),
+        ("training job", summary.get("job_name", "")),
+        ("run record", str(folder / "record.json") if folder else outcome.get("record_uri", "")),
+        ("metrics", str(folder / "metrics.json") if folder else outcome.get("metrics_uri", "")),
+    ]
+    if "billable_tokens" in summary:
+        facts.insert(3, ("billable tokens", f"{summary['billable_tokens']:,}"))
+    if "billable_seconds" in summary:
+        facts.insert(3, ("billable time", render.duration(summary["billable_seconds"])))
+    return [fact for fact in facts if fact[1]]
+
+
+def _readable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if len(row) > 1]
+
+
+def _epochs(rows: list[dict[str, Any]]) -> Table:
+    """One row per epoch, the technique's own metrics first (as the summary orders them)."""
+    columns = list(dict.fromkeys(key for row in rows for key in row if key != "epoch"))[:_MOST_COLUMNS]
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    table.add_column("epoch", justify="right", header_style="dim")
+    for column in columns:
+        table.add_column(one_line(column, 40), justify="right", header_style="dim")
+    for row in rows:
+        table.add_row(str(row["epoch"]), *(_number(row.get(column)) for column in columns))
+    return table
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else "-"
+
+
+def _folder_uri(target: Target, seen: runs.RunView) -> str:
+    return f"s3://{target.bucket}/{names.run_key(seen.run_id, '')}"
+
+
+def _copy_files(target: Target, run_id: str) -> Path:
+    """Copy the run's files from the laptop's S3 to ``<home>/runs/<run id>/``, readable by the user alone."""
+    if target.home is None:
+        raise ValueError("only the laptop cloud has a home")
+    folder = target.home / "runs" / run_id
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prefix = names.run_key(run_id, "")
+    with aws_errors(f"read the files of run {run_id}"):
+        listing = target.clients.s3.list_objects_v2(Bucket=target.bucket, Prefix=prefix)
+        for entry in listing.get("Contents", []):
+            name = entry["Key"].removeprefix(prefix)
+            if not _FILE.fullmatch(name):
+                continue
+            path = folder / name
+            path.touch(mode=0o600)
+            path.write_bytes(
+                target.clients.s3.get_object(Bucket=target.bucket, Key=entry["Key"])["Body"].read()
+            )
+    return folder

@@ -1,0 +1,102 @@
+"""``tunestep run`` and ``tunestep retry``."""
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tunestep.cli import render, requests, results, runs, uploads
+from tunestep.cli.failure import CliError
+from tunestep.cli.status import follow, print_next
+from tunestep.cli.stop import stop_run
+from tunestep.cli.target import Target, json_option, open_target, target_options
+
+
+@click.command()
+@click.argument("request_file", metavar="REQUEST")
+@target_options
+@click.option("--world", type=click.Path(dir_okay=False), help="World file for the laptop cloud's hub.")
+@click.option("--detach", is_flag=True, help="Start the run and return.")
+@json_option
+def run(request_file: str, world: str | None, detach: bool, as_json: bool, **options: Any) -> None:
+    """Start the run that REQUEST (JSON or YAML) asks for, and follow it to its end.
+
+    Ctrl-C stops the run and waits for its clean-up; a second Ctrl-C leaves it to finish by itself.
+    """
+    progress = _progress(as_json)
+    document = requests.read(request_file)
+    target = open_target(world=world, on_progress=progress, **options)
+    document, files = uploads.find(document, Path(request_file).parent, target.bucket)
+    uploads.send(target, files, progress)
+    _start(target, {"request": document, "source": "cli", "requester": _user()}, detach, as_json)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@target_options
+@click.option("--detach", is_flag=True, help="Start the run and return.")
+@json_option
+def retry(run_id: str, detach: bool, as_json: bool, **options: Any) -> None:
+    """Run the request of RUN again as a new execution; a training job that completed is adopted."""
+    target = open_target(on_progress=_progress(as_json), **options)
+    earlier = runs.resolve(target, run_id)
+    _start(target, {"retry_of": earlier, "source": "cli", "requester": _user()}, detach, as_json)
+
+
+def _start(target: Target, payload: dict[str, Any], detach: bool, as_json: bool) -> None:
+    answer = target.call("start", payload)
+    if fault := answer.get("error"):
+        raise CliError(f"{fault['name']}: {fault['message']}")
+    run_id = answer["run_id"]
+    if detach:
+        _detached(target, run_id, as_json)
+        return
+    if not as_json:
+        render.console().print(f"run {run_id}", style="bold")
+    seen = _follow_or_stop(target, run_id, as_json)
+    if seen.status == "SUCCEEDED":
+        results.show(target, seen, as_json=as_json)
+    elif not as_json:
+        print_next(render.console(), seen, target)
+    raise SystemExit(0 if seen.status == "SUCCEEDED" else 1)
+
+
+def _detached(target: Target, run_id: str, as_json: bool) -> None:
+    if as_json:
+        render.print_json({"run_id": run_id, "execution_arn": target.execution_arn(run_id)})
+        return
+    out = render.console()
+    out.print(f"Started {run_id}.")
+    out.print(f"Follow it: tunestep watch {run_id} {target.flag}")
+
+
+def _follow_or_stop(target: Target, run_id: str, as_json: bool) -> runs.RunView:
+    """Follow the run; the first Ctrl-C stops it and waits, the second one leaves."""
+    errors = render.console(stderr=True)
+    try:
+        return follow(target, run_id, as_json=as_json)
+    except KeyboardInterrupt:
+        errors.print(f"\nStopping {run_id} and its training job. Ctrl-C again leaves it to end by itself.")
+    try:
+        stop_run(target, run_id)
+        seen = follow(target, run_id, as_json=as_json)
+    except KeyboardInterrupt:
+        errors.print(f"\nLeft {run_id} to end by itself. Come back: tunestep watch {run_id} {target.flag}")
+        raise SystemExit(130) from None
+    errors.print(
+        "Stopped and cleaned up." if seen.error == "StoppedByUser" else f"It had ended: {seen.status}."
+    )
+    return seen
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _progress(as_json: bool) -> Any:
+    errors = render.console(stderr=True)
+    return (lambda _: None) if as_json else (lambda text: errors.print(text, style="dim"))

@@ -1,0 +1,154 @@
+"""``tunestep status`` and ``tunestep watch``."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tunestep.cli import render, runs
+from tunestep.cli.target import Target, json_option, open_target, target_options
+from tunestep.text import one_line
+
+POLL_SECONDS = 0.5
+"""How often a local run is looked at; a stack is asked a tenth as often."""
+
+
+@click.command()
+@click.argument("run", required=False)
+@target_options
+@json_option
+def status(run: str | None, as_json: bool, **options: Any) -> None:
+    """Where RUN stands. Without RUN: the latest runs."""
+    target = open_target(start=False, **options)
+    if run is None:
+        _list(target, as_json)
+        return
+    seen = runs.view(target, runs.resolve(target, run))
+    if as_json:
+        render.print_json(render.as_dict(seen, target))
+        return
+    out = render.console()
+    out.print(render.panel(seen))
+    print_next(out, seen, target)
+
+
+def _list(target: Target, as_json: bool) -> None:
+    rows = []
+    for item in runs.list_runs(target, 20):
+        seen = runs.view(target, str(item["run_id"]))
+        rows.append((item, seen))
+    if as_json:
+        render.print_json([render.as_dict(seen, target) for _, seen in rows])
+        return
+    out = render.console()
+    if not rows:
+        out.print(f"No run yet. Start one: tunestep run REQUEST {target.flag}")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("run", "status", "state", "technique", "model", "started"):
+        table.add_column(column, header_style="dim")
+    for item, seen in rows:
+        table.add_row(
+            seen.run_id,
+            Text(seen.status, style=render.STYLES.get(seen.status, "")),
+            seen.error or seen.state,
+            str(item.get("technique", "")),
+            one_line(item.get("base_model", ""), 60),
+            seen.started.astimezone().strftime("%Y-%m-%d %H:%M"),
+        )
+    out.print(table)
+
+
+@click.command()
+@click.argument("run", required=False)
+@target_options
+@json_option
+def watch(run: str | None, as_json: bool, **options: Any) -> None:
+    """Follow RUN (by default the latest) until it ends. Leaving with Ctrl-C leaves it running."""
+    target = open_target(start=False, **options)
+    run_id = runs.resolve(target, run)
+    try:
+        seen = follow(target, run_id, as_json=as_json)
+    except KeyboardInterrupt:
+        render.console(stderr=True).print(f"Left running. Come back: tunestep watch {run_id} {target.flag}")
+        return
+    if not as_json:
+        print_next(render.console(), seen, target)
+    raise SystemExit(0 if seen.status == "SUCCEEDED" else 1)
+
+
+def follow(
+    target: Target, run_id: str, *, as_json: bool, until: Callable[[runs.RunView], bool] | None = None
+) -> runs.RunView:
+    """Show a run until it ends (or ``until`` holds) and return its last view.
+
+    A terminal gets a live picture, a pipe a line per change, ``as_json`` a JSON object per change.
+    """
+    stop_when = until or (lambda seen: not seen.live)
+    pause = POLL_SECONDS if target.local else POLL_SECONDS * 10
+    out = render.console()
+    if as_json or not out.is_terminal:
+        return _follow_lines(target, run_id, as_json, stop_when, pause)
+    with Live(console=out, refresh_per_second=8, transient=False) as live:
+        while True:
+            seen = runs.view(target, run_id)
+            live.update(render.panel(seen))
+            if stop_when(seen):
+                return seen
+            time.sleep(pause)
+
+
+def _follow_lines(
+    target: Target, run_id: str, as_json: bool, stop_when: Callable[[runs.RunView], bool], pause: float
+) -> runs.RunView:
+    shown: set[str] = set()
+    while True:
+        seen = runs.view(target, run_id)
+        for line in _lines(seen, as_json):
+            if line not in shown:
+                shown.add(line)
+                print(line, flush=True)
+        if stop_when(seen):
+            return seen
+        time.sleep(pause)
+
+
+def _lines(seen: runs.RunView, as_json: bool) -> list[str]:
+    events = [{"state": visit.name, "at": visit.entered.isoformat()} for visit in seen.visits]
+    for transition in seen.job.get("SecondaryStatusTransitions", []):
+        events.append({"training": transition["Status"], "at": transition["StartTime"].isoformat()})
+    progress = seen.job.get("ProgressInfo") or {}
+    if progress.get("CurrentEpoch"):
+        events.append({"epoch": progress["CurrentEpoch"], "of": progress.get("MaxEpoch", 0)})
+    if not seen.live:
+        events.append({"status": seen.status, "error": seen.error, "cause": seen.cause})
+    events.sort(key=lambda event: str(event.get("at", "~")))
+    if as_json:
+        return [json.dumps({"run_id": seen.run_id, **event}) for event in events]
+    return [_plain(event) for event in events]
+
+
+def _plain(event: dict[str, Any]) -> str:
+    if "state" in event:
+        return f"{event['at'][11:19]}  {event['state']}"
+    if "training" in event:
+        return f"{event['at'][11:19]}    training job: {event['training']}"
+    if "epoch" in event:
+        return f"            epoch {event['epoch']} of {event['of']}"
+    text = f"{event['status']}"
+    return text + (f"  {event['error']}: {event['cause']}" if event["error"] else "")
+
+
+def print_next(out: Console, seen: runs.RunView, target: Target) -> None:
+    """The commands that make sense now."""
+    commands = render.notices(seen, target)
+    if commands:
+        out.print(Text("Next:", style="dim"))
+        for command in commands:
+            out.print(Text(command))
