@@ -6,11 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SDK := .venv-sdk
+TRANSFORMERS := .venv-transformers
 UV_FLAGS := --require-hashes --only-binary :all: --compile-bytecode --link-mode copy
 
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-cache
 
-.PHONY: help setup demo test test-all test-transformers test-deploy lint lock picture clean
+.PHONY: help setup demo test test-all test-sdk test-transformers lint lock picture clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -36,11 +38,28 @@ test: setup ## lint, types and every fast test
 test-all: setup ## the tests and the slow groups, with each group's share of the time
 	@$(BIN)/python scripts/test_all.py
 
+test-sdk: setup $(SDK)/.installed ## every captured request against the real SageMaker SDK, in an environment of its own
+	@$(SDK)/bin/python tests/conformance/capture.py
+
+test-transformers: setup $(TRANSFORMERS)/.installed ## the laptop's trainer against transformers and torch, likewise
+	@PYTHONPATH=. $(TRANSFORMERS)/bin/python -m pytest -q -p no:cacheprovider tests/transformers
+
+$(SDK)/.installed: requirements/sdk.txt
+	@test -x $(SDK)/bin/python || $(PYTHON) -m venv $(SDK)
+	@$(BIN)/uv pip install --quiet --python $(SDK)/bin/python --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# torch's CPU build is on no package index, so pip, which knows more places than uv, installs this one.
+$(TRANSFORMERS)/.installed: requirements/transformers.txt
+	@test -x $(TRANSFORMERS)/bin/python || $(PYTHON) -m venv $(TRANSFORMERS)
+	@$(TRANSFORMERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
 lint: setup ## ruff and mypy alone
 	@$(BIN)/python scripts/test_all.py --only lint
 
 lock: ## compile the locks again (no registry address is written)
-	@for name in bootstrap dev; do \
+	@for name in bootstrap dev sdk; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    -c requirements/bootstrap.txt requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -51,4 +70,4 @@ picture: setup ## draw the README's picture of the state machine again
 	@PYTHONPATH=. $(BIN)/python scripts/picture.py $(VENV)/picture/tunestep.template.json
 
 clean: ## remove what the build made, but not runs (.tunestep)
-	@rm -rf $(VENV) cdk.out node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SDK) $(TRANSFORMERS) cdk.out node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,8 +23,9 @@ FAST: dict[str, list[list[str]]] = {
     "tests": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not slow"]],
 }
 SLOW: dict[str, list[list[str]]] = {
-    "transformers": [[PYTHON, "tests/transformers/run.py"]],
     "slow": [[PYTHON, "-m", "pytest", "-m", "slow"]],
+    "sdk": [["make", "--no-print-directory", "test-sdk"]],
+    "transformers": [["make", "--no-print-directory", "test-transformers"]],
 }
 
 
@@ -33,7 +34,7 @@ def run_group(commands: list[list[str]]) -> bool:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     results = []
     for command in commands:
-        print(f"$ {' '.join(command[1:])}", flush=True)
+        print(f"$ {' '.join(command).replace(PYTHON, 'python')}", flush=True)
         done = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - fixed commands
         results.append(done.returncode)
     return not any(results)
