@@ -1,0 +1,302 @@
+"""A job from its files to its package: download, train, upload."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tunestep.aws import Client
+from tunestep.local.training import data_files, examples, model, storage, tokens, weights
+from tunestep.local.training.data_rows import Example
+from tunestep.local.training.hyperparameters import Mapped, map_values
+from tunestep.local.training.job import ANSWER_LIMIT, Job
+from tunestep.local.training.likelihood import greedy
+from tunestep.local.training.loop import Event, Recipe, train
+from tunestep.local.training.lora import FullWeights, LoraWeights, Trainable
+from tunestep.local.training.model import ModelConfig, Params
+from tunestep.local.training.objectives import Dpo, Objective, Sft
+from tunestep.local.training.report import Report
+from tunestep.local.training.status import StatusFile
+from tunestep.local.training.stop import StopSignal
+from tunestep.local.training.tracking import Tracker
+
+WRITE_EVERY = 0.25
+"""Seconds between two writes of progress and metrics."""
+SAMPLES = 3
+
+WARM_UP = Recipe(
+    epochs=12,
+    max_steps=120,
+    batch_size=16,
+    peak_rate=3e-3,
+    warmup=0.1,
+    schedule="cosine",
+    weight_decay=0.0,
+    clip=1.0,
+    seed=0,
+)
+"""How a model made from nothing learns to write both kinds of answer before preferences are trained."""
+
+
+class Start(NamedTuple):
+    """The weights that a job starts from."""
+
+    params: Params
+    config: ModelConfig
+    continued: bool
+
+
+class Pipeline:
+    """One job's work. Everything from outside comes in as an argument."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        s3: Client,
+        sagemaker: Callable[[], Client],
+        status: StatusFile,
+        tracker: Tracker,
+        stop: StopSignal,
+        log: Callable[[str], None],
+    ) -> None:
+        self._job, self._s3, self._sagemaker = job, s3, sagemaker
+        self._status, self._tracker, self._stop, self._log = status, tracker, stop, log
+        self._tokens = 0
+        self.report = Report()
+
+    def run(self) -> None:
+        """Runs the job to its end and leaves the outcome in the status file.
+
+        Raises:
+            TrainingFault: the job fails for a reason its owner can act on.
+        """
+        mapped = self._mapped()
+        self._status.phase("Pending")
+        self._open_tracker()
+        self._status.phase("Downloading", "Reading the training data")
+        data = self._read_data(mapped)
+        start = self._start_weights(mapped)
+        if self._stop.reason():
+            self._end(None)
+            return
+        self._stop.limit(self._job.max_runtime)
+        self._status.phase("Training", "Training")
+        trainable = self._train(mapped, data, start)
+        self._stop.lift()
+        self._sample(start, data)
+        if self._stop.reason() == "Stopped":
+            self._status.phase("Stopping", "Saving what there is")
+        self._status.phase("Uploading", "Uploading the model")
+        self._end(self._upload(start, trainable))
+
+    def _mapped(self) -> Mapped:
+        job = self._job
+        mapped = map_values(job.hyperparameters, technique=job.technique, lora=job.lora)
+        kind = "LoRA adapters" if job.lora else "all weights"
+        self._log(
+            f"{job.technique} of {kind}, in place of {job.context.base_model_name or 'the base model'}."
+        )
+        self._log(
+            "This run rehearses the steps and the data on a tiny byte-level model. "
+            "It says nothing about what the hub's model will be able to do."
+        )
+        for line in mapped.statement:
+            self._log(f"  {line}")
+        self.report.facts |= {
+            "technique": job.technique,
+            "peft": "LORA" if job.lora else "FULL",
+            "hyperparameters": list(mapped.statement),
+        }
+        return mapped
+
+    def _open_tracker(self) -> None:
+        context = self._job.context
+        self._tracker.open(
+            context.mlflow_experiment_name or self._job.name, context.mlflow_run_name or self._job.name
+        )
+        self._tracker.params(dict(self._job.hyperparameters))
+        if self._tracker.run_id:
+            ids = {"experiment_id": self._tracker.experiment_id, "run_id": self._tracker.run_id}
+            self._status.update(mlflow=ids)
+
+    def _read_data(self, mapped: Mapped) -> examples.Split:
+        job = self._job
+        rows = self._channel(job.train)
+        validation = self._channel(job.validation).examples if job.validation else None
+        data = examples.split(rows.examples, validation, mapped.validation_share, mapped.recipe.seed)
+        if rows.total > len(rows.examples):
+            self._note(f"{rows.total} rows checked, the first {len(rows.examples)} trained on.")
+        for note in examples.cut_notes(data.train):
+            self._note(note)
+        held = "" if job.validation else " (held out of the training rows)"
+        self._log(f"{len(data.train)} training rows, {len(data.validation)} validation rows{held}.")
+        self.report.facts["rows"] = {"train": len(data.train), "validation": len(data.validation)}
+        return data
+
+    def _channel(self, channel: Mapping[str, Any]) -> data_files.Rows:
+        location = data_files.channel_location(channel, self._sagemaker)
+        return data_files.read_rows(self._s3, location, self._job.technique)
+
+    def _start_weights(self, mapped: Mapped) -> Start:
+        source = self._job.context.source_model_s3_uri
+        if source is None:
+            config = self._job.context.model.config()
+            start = Start(model.fresh(config, mapped.recipe.seed), config, False)
+        else:
+            with tempfile.TemporaryDirectory() as name:
+                storage.download_model(self._s3, data_files.locate(source), Path(name))
+                start = Start(*weights.load(Path(name)), True)
+        origin = f"the weights at {source}" if source else "random weights"
+        self._log(f"Starting from {origin}: {model.size(start.params)} single weights.")
+        self.report.facts |= {"weights": model.size(start.params), "continued_from": source}
+        return start
+
+    def _train(self, mapped: Mapped, data: examples.Split, start: Start) -> Trainable:
+        with self._timed():
+            if self._job.technique == "DPO" and not start.continued:
+                self._warm_up(data.train, start)
+            objective = self._objective(mapped, data.train, start)
+            validation = self._objective(mapped, data.validation, start) if data.validation else None
+            trainable = self._trainable(mapped, start)
+            if not self._stop.reason():
+                self._drive(mapped.recipe, objective, validation, trainable, start)
+            self._tracker.flush()
+        return trainable
+
+    def _drive(
+        self,
+        recipe: Recipe,
+        objective: Objective,
+        validation: Objective | None,
+        trainable: Trainable,
+        start: Start,
+    ) -> None:
+        """Trains step by step until the end, or until the stop signal says so."""
+        steps, total = recipe.steps_per_epoch(len(objective)), recipe.total_steps(len(objective))
+        self._log(f"{total} steps, {steps} an epoch.")
+        for event in train(
+            start.params,
+            start.config,
+            objective=objective,
+            trainable=trainable,
+            recipe=recipe,
+            validation=validation,
+        ):
+            self._on_event(event, steps, epochs=-(-total // steps), total=total)
+            if self._stop.reason():
+                self._log(f"Ended early after step {event.step} of {total}.")
+                return
+
+    def _warm_up(self, rows: list[Example], start: Start) -> None:
+        """Preferences shift a model that can already write; one made from nothing cannot."""
+        self._note(
+            "A model made from nothing first learns to write both kinds of answer "
+            f"(at most {WARM_UP.max_steps} steps, not part of the metrics). "
+            "Going on from a package skips this."
+        )
+        for event in train(
+            start.params,
+            start.config,
+            objective=Sft(examples.exchanges(rows)),
+            trainable=FullWeights(start.params),
+            recipe=WARM_UP,
+        ):
+            if self._stop.reason():
+                break
+            if event.epoch_end:
+                self._status.write_if_older(WRITE_EVERY)
+
+    def _objective(self, mapped: Mapped, rows: list[Example], start: Start) -> Objective:
+        if self._job.technique == "DPO":
+            return Dpo(
+                examples.preferences(rows),
+                start.params,
+                start.config,
+                beta=mapped.beta,
+                go_on=lambda: self._stop.reason() is None,
+            )
+        return Sft(examples.exchanges(rows))
+
+    def _trainable(self, mapped: Mapped, start: Start) -> Trainable:
+        if not self._job.lora:
+            return FullWeights(start.params)
+        wide = not start.continued and self._job.technique == "SFT"
+        if wide:
+            self._note("Embeddings and norms made from nothing are trained beside the adapters.")
+        return LoraWeights(
+            start.params, rank=mapped.rank, scale=mapped.scale, seed=mapped.recipe.seed, wide=wide
+        )
+
+    def _on_event(self, event: Event, steps: int, epochs: int, total: int) -> None:
+        self.report.add(event)
+        self._tracker.log(event.step, event.metrics)
+        self._tokens += event.tokens
+        self._status.update(
+            progress={
+                "CurrentStep": event.in_epoch,
+                "TotalStepCountPerEpoch": steps,
+                "CurrentEpoch": event.epoch,
+                "MaxEpoch": epochs,
+            },
+            billable_tokens=self._tokens,
+        )
+        if event.epoch_end or event.step == 1 or event.step % -(-total // 20) == 0:
+            shown = " ".join(f"{name}={value:.4g}" for name, value in event.metrics.items())
+            self._log(f"epoch {event.epoch} step {event.step}/{total} {shown}")
+        if self._status.write_if_older(WRITE_EVERY):
+            self._tracker.flush()
+
+    def _sample(self, start: Start, data: examples.Split) -> None:
+        """What the model now writes for a few prompts, for a person to look at."""
+        shown = (data.validation or data.train)[:SAMPLES]
+        exchanges = examples.exchanges([one._replace(answers=one.answers[:1]) for one in shown])
+        written = greedy(start.params, start.config, [prompt for prompt, _ in exchanges], ANSWER_LIMIT)
+        self.report.samples = [
+            {
+                "prompt": example.prompt[-1].text,
+                "expected": example.answers[0],
+                "written": tokens.decode(answer),
+            }
+            for example, answer in zip(shown, written, strict=True)
+        ]
+
+    def _upload(self, start: Start, trainable: Trainable) -> str:
+        target = self._job.model_location
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            weights.save(folder, start.params, start.config)
+            if isinstance(trainable, LoraWeights):
+                weights.save_adapter(folder / weights.ADAPTER, trainable)
+            storage.upload_folder(self._s3, folder, target)
+        self._log(f"Model at {target}")
+        return str(target)
+
+    def _end(self, model_uri: str | None) -> None:
+        reason = self._stop.reason()
+        self.close("KILLED" if reason else "FINISHED")
+        if model_uri:
+            self._status.update(model_s3_uri=model_uri)
+        if reason:
+            self._status.phase(reason, status="Stopped")
+        else:
+            self._status.phase("Completed", status="Completed")
+
+    def close(self, outcome: str) -> None:
+        """Ends the MLflow run as ``outcome`` and puts the report into the status document."""
+        self._tracker.close(outcome)
+        for note in self._tracker.notes:
+            self._note(note)
+        self._status.update(report=self.report.document())
+
+    def _note(self, line: str) -> None:
+        self._log(line)
+        self.report.notes.append(line)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.report.facts["training_seconds"] = round(time.perf_counter() - begin, 2)
