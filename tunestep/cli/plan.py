@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from tunestep.cli import render, requests, uploads
 from tunestep.cli.failure import CliError
 from tunestep.cli.target import isolate_from_aws, json_option, open_target, target_options
-from tunestep.text import one_line, visible
+from tunestep.text import visible
 
 _SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
 
@@ -71,7 +70,7 @@ def _show(outcome: dict[str, Any]) -> None:
     if not plan:
         out.print("No plan: mend the errors above.", style="red")
         return
-    out.print(_facts(plan))
+    render.print_facts(out, _facts(plan))
     request = outcome["create_training_job"]
     if request:
         out.print(Text("CreateTrainingJob", style="bold"))
@@ -83,10 +82,10 @@ def _line(finding: dict[str, Any]) -> str:
     return f"{text} {finding['fix']}" if finding.get("fix") else text
 
 
-def _facts(plan: dict[str, Any]) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _facts(plan: dict[str, Any]) -> list[tuple[str, str]]:
     licence, approval = plan["licence"], plan["approval"]
-    rows = {
+    decision = "needed" if approval["needed"] else "not needed"
+    facts = {
         "model": f"{plan['model']['name']} {plan['model']['version']}",
         "recipe": plan["recipe"]["name"],
         "training data": plan["training_data"]["uri"],
@@ -95,13 +94,9 @@ def _facts(plan: dict[str, Any]) -> Table:
         "model package group": plan["group"]["name"],
         "MLflow": (plan.get("mlflow") or {}).get("app_arn", "none"),
         "licence": licence.get("statement") or licence["name"],
-        "decision": f"needed: {approval['reason']}"
-        if approval["needed"]
-        else f"not needed: {approval['reason']}",
+        "decision": f"{decision}: {approval['reason']}" if approval.get("reason") else decision,
     }
-    for label, value in rows.items():
-        table.add_row(Text(label, style="dim"), one_line(value, 300))
-    return table
+    return list(facts.items())
 
 
 def _against_world(

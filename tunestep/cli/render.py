@@ -128,6 +128,26 @@ def _bar(progress: dict[str, Any]) -> RenderableType:
     return row
 
 
+def print_facts(out: Console, facts: list[tuple[str, str]]) -> None:
+    """Labelled values, one a line and never cut: ARNs and paths are there to be copied."""
+    width = max((len(label) for label, _ in facts), default=0)
+    for label, value in facts:
+        out.print(Text.assemble((f"{label:{width}}  ", "dim"), one_line(value, 1200)))
+
+
+def print_rows(out: Console, columns: tuple[str, ...], rows: list[tuple[Text, ...]]) -> None:
+    """Aligned columns, never cut: run ids are there to be copied."""
+    header = tuple(Text(column, style="dim") for column in columns)
+    widths = [max(row[index].cell_len for row in [header, *rows]) for index in range(len(columns))]
+    for row in [header, *rows]:
+        line = Text()
+        for cell, width in zip(row, widths, strict=True):
+            line.append_text(cell)
+            line.append(" " * (width - cell.cell_len + 2))
+        line.rstrip()
+        out.print(line)
+
+
 def notices(run: RunView, target: Target) -> list[str]:
     return [f"  {command}" for command in next_commands(run, target)]
 

@@ -49,10 +49,7 @@ def show(target: Target, seen: runs.RunView, *, as_json: bool) -> None:
     summary = outcome.get("summary", {})
     if rows := _readable(summary.get("epochs", [])):
         out.print(_epochs(rows))
-    facts = Table.grid(padding=(0, 2))
-    for label, value in _facts(target, seen, outcome, folder):
-        facts.add_row(Text(label, style="dim"), Text(one_line(value, 400)))
-    out.print(facts)
+    render.print_facts(out, _facts(target, seen, outcome, folder))
     for gap in outcome.get("gaps", []):
         out.print(Text(f"not known: {one_line(gap, 400)}", style="yellow"))
 

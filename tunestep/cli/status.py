@@ -8,7 +8,6 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from tunestep.cli import render, runs
@@ -50,19 +49,19 @@ def _list(target: Target, as_json: bool) -> None:
     if not rows:
         out.print(f"No run yet. Start one: tunestep run REQUEST {target.flag}")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("run", "status", "state", "technique", "model", "started"):
-        table.add_column(column, header_style="dim")
-    for item, seen in rows:
-        table.add_row(
-            seen.run_id,
-            Text(seen.status, style=render.STYLES.get(seen.status, "")),
-            seen.error or seen.state,
-            str(item.get("technique", "")),
-            one_line(item.get("base_model", ""), 60),
-            seen.started.astimezone().strftime("%Y-%m-%d %H:%M"),
-        )
-    out.print(table)
+    columns = ("run", "status", "state", "technique", "started", "model")
+    render.print_rows(out, columns, [_row(item, seen) for item, seen in rows])
+
+
+def _row(item: dict[str, Any], seen: runs.RunView) -> tuple[Text, ...]:
+    return (
+        Text(seen.run_id),
+        Text(seen.status, style=render.STYLES.get(seen.status, "")),
+        Text(one_line(seen.error or seen.state)),
+        Text(str(item.get("technique", ""))),
+        Text(seen.started.astimezone().strftime("%Y-%m-%d %H:%M"), style="dim"),
+        Text(one_line(item.get("base_model", ""), 100), style="dim"),
+    )
 
 
 @click.command()
@@ -125,13 +124,22 @@ def _lines(seen: runs.RunView, as_json: bool) -> list[str]:
         events.append({"training": transition["Status"], "at": transition["StartTime"].isoformat()})
     progress = seen.job.get("ProgressInfo") or {}
     if progress.get("CurrentEpoch"):
-        events.append({"epoch": progress["CurrentEpoch"], "of": progress.get("MaxEpoch", 0)})
+        event = {"epoch": progress["CurrentEpoch"], "of": progress.get("MaxEpoch", 0)}
+        events.append({**event, "at": _trained_until(seen.job)})
     if not seen.live:
         events.append({"status": seen.status, "error": seen.error, "cause": seen.cause})
     events.sort(key=lambda event: str(event.get("at", "~")))
     if as_json:
         return [json.dumps({"run_id": seen.run_id, **event}) for event in events]
     return [_plain(event) for event in events]
+
+
+def _trained_until(job: dict[str, Any]) -> str:
+    """When the job last trained: its progress belongs there in a list of events."""
+    for transition in job["SecondaryStatusTransitions"]:
+        if transition["Status"] == "Training" and transition.get("EndTime"):
+            return str(transition["EndTime"].isoformat())
+    return str(job["LastModifiedTime"].isoformat())
 
 
 def _plain(event: dict[str, Any]) -> str:
