@@ -188,7 +188,7 @@ class World:
         )
         return plan
 
-    def event(self, *, run_id: str = RUN_ID, token: str = "", **document: Any) -> StepEvent:  # noqa: S107
+    def event(self, *, run_id: str = RUN_ID, token: str = "", **document: Any) -> StepEvent:
         """The event of a Task state of that run."""
         run = self.runs.run(run_id) or {}
         base = {
