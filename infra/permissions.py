@@ -30,6 +30,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         may.writes_run_files,
         may.reads_hub,
         may.reads_registry,
+        may.reads_group_records,
         may.reads_data,
         may.reads_roles,
         may.finds_mlflow_apps,
@@ -38,7 +39,13 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "certify_reward": (*_PLAN, may.writes_run_files, may.reads_hub, may.reads_data),
     "request_approval": (*_PLAN, may.writes_table, may.sends_notices, may.answers_tokens),
     "register_evaluator": (*_PLAN, may.reads_hub),
-    "prepare_registry": (*_PLAN, may.reads_registry, may.creates_groups),
+    "prepare_registry": (
+        *_PLAN,
+        may.reads_registry,
+        may.creates_groups,
+        may.reads_group_records,
+        may.writes_group_records,
+    ),
     "start_training": (
         *_PLAN,
         may.writes_table,

@@ -78,6 +78,19 @@ def writes_run_files(arns: Arns) -> Statements:
     return [allow(["s3:PutObject"], arns.objects(names.PREFIX_RUNS))]
 
 
+def reads_group_records(arns: Arns) -> Statements:
+    """Which model package groups this stack made: state/groups/<name>.json."""
+    below = {"StringLike": {"s3:prefix": f"{names.PREFIX_GROUPS}*"}}
+    return [
+        allow(["s3:GetObject"], arns.objects(names.PREFIX_GROUPS)),
+        allow(["s3:ListBucket"], [arns.bucket], below),
+    ]
+
+
+def writes_group_records(arns: Arns) -> Statements:
+    return [allow(["s3:PutObject"], arns.objects(names.PREFIX_GROUPS))]
+
+
 def reads_data(arns: Arns) -> Statements:
     """Objects that a request may name, in the stack's bucket and in the locations of the settings.
 

@@ -15,7 +15,7 @@ from tunestep.errors import TransientFault
 
 def record_key(name: str) -> str:
     """S3 key of the record of one group; the name must be a valid group name."""
-    return f"{names.PREFIX_STATE}groups/{name}.json"
+    return f"{names.PREFIX_GROUPS}{name}.json"
 
 
 def remember(s3: Client, bucket: str, name: str, arn: str) -> None:
