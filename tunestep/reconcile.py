@@ -1,0 +1,139 @@
+"""The backstop of events that are lost: every few minutes, look at what is pending and at nothing else."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+
+from tunestep import approvals, runs, tokens, tracking
+from tunestep.aws import error_code
+from tunestep.clean_up import StatusEvent, clean_up_after, stop_job
+from tunestep.context import Context
+from tunestep.errors import TunestepError
+from tunestep.faults import AWS_FAULTS
+from tunestep.runs import Item
+
+STOP_PATIENCE_SECONDS = 300
+"""How long a stop may take before it is done again."""
+
+MISSING_PATIENCE_SECONDS = 900
+"""How long SageMaker may not know a job that was just created."""
+
+logger = Logger(child=True)
+
+
+def execution_detail(context: Context, execution_arn: str) -> dict[str, Any]:
+    """An execution in the form of its status event; an unknown one counts as aborted."""
+    try:
+        found = context.clients.stepfunctions.describe_execution(executionArn=execution_arn)
+    except ClientError as fault:
+        if error_code(fault) != "ExecutionDoesNotExist":
+            raise
+        return {"name": execution_arn.rsplit(":", 1)[-1], "status": "ABORTED", "cause": "It does not exist."}
+    return {key: found[key] for key in ("name", "status", "error", "cause", "input") if key in found}
+
+
+def _age(context: Context, item: Item) -> float:
+    created = datetime.fromisoformat(item["created_at"])
+    return (context.now().astimezone(UTC) - created).total_seconds()
+
+
+def _leftover(context: Context, run_id: str, item: Item) -> str | None:
+    """Clean up after a pending item whose execution is gone; None when it still runs."""
+    detail = execution_detail(context, item.get("execution_arn") or context.execution_arn(run_id))
+    if detail["status"] in ("RUNNING", "PENDING_REDRIVE"):
+        return None
+    if detail["status"] == "SUCCEEDED":
+        context.runs.delete_pending(run_id, item["sk"])
+        return "cleared"
+    clean_up_after(context, StatusEvent(detail={**detail, "name": run_id}))
+    return "cleaned up"
+
+
+def _training(context: Context, run_id: str, item: Item) -> str:
+    if done := _leftover(context, run_id, item):
+        return done
+    run = context.runs.run(run_id) or {}
+    token = item.get("token")
+    if (stop := tracking.stopped(run, run_id)) and token:
+        stop_job(context, run_id, run)
+        tokens.fail(context, token, stop)
+        context.runs.delete_pending(run_id, runs.PENDING_TRAINING, token)
+        return "stopped"
+    if not token:
+        return "starting"
+    old = _age(context, item) > MISSING_PATIENCE_SECONDS
+    return tracking.deliver(context, run_id, item, missing_is_end=old)
+
+
+def _approval(context: Context, run_id: str, item: Item) -> str:
+    if done := _leftover(context, run_id, item):
+        return done
+    if stop := tracking.stopped(context.runs.run(run_id), run_id):
+        tokens.fail(context, item["token"], stop)
+        context.runs.delete_pending(run_id, runs.PENDING_APPROVAL, item["token"])
+        return "stopped"
+    question = context.runs.approval(run_id)
+    if question and question["state"] in (approvals.APPROVED, approvals.DECLINED):
+        return "delivered" if approvals.deliver(context, run_id, question) else "gone"
+    return "waiting"
+
+
+def _stop(context: Context, run_id: str, item: Item) -> str:
+    """A stop that did not come to its end: the run is cleaned up once its execution is over."""
+    if _age(context, item) < STOP_PATIENCE_SECONDS:
+        return "stopping"
+    run = context.runs.run(run_id) or {}
+    if run.get("status") == runs.ENDED:
+        context.runs.delete_pending(run_id, runs.PENDING_STOP)
+        return "cleared"
+    if done := _leftover(context, run_id, item):
+        return done
+    stop_job(context, run_id, run)
+    waits = any(
+        (context.runs.pending(run_id, sk) or {}).get("token")
+        for sk in (runs.PENDING_TRAINING, runs.PENDING_APPROVAL)
+    )
+    if waits:
+        return "stopping"
+    context.clients.stepfunctions.stop_execution(
+        executionArn=item["execution_arn"],
+        error="StoppedByUser",
+        cause=f"Stopped by {run.get('stopped_by')}.",
+    )
+    return "stopped again"
+
+
+_LOOKS: tuple[tuple[str, Callable[[Context, str, Item], str]], ...] = (
+    (runs.KIND_TRAINING, _training),
+    (runs.KIND_APPROVAL, _approval),
+    (runs.KIND_STOP, _stop),
+)
+
+
+def reconcile(context: Context) -> dict[str, Any]:
+    """Look at every pending item once. Returns {looked_at, states: {state: count}, failed: [run ids]}.
+
+    One item's failure is logged and never keeps the others waiting.
+    """
+    states: dict[str, int] = {}
+    failed: list[str] = []
+    looked_at = 0
+    for kind, look in _LOOKS:
+        for hint in context.runs.by_kind(kind):
+            looked_at += 1
+            # The index lags: what it shows may be gone, or hold an older token.
+            item = context.runs.get(hint["pk"], hint["sk"])
+            run_id = hint["pk"].removeprefix("RUN#")
+            if item is None:
+                continue
+            try:
+                state = look(context, run_id, item)
+            except (TunestepError, KeyError, *AWS_FAULTS):
+                logger.exception("left for the next turn", extra={"run_id": run_id, "kind": kind})
+                failed.append(run_id)
+                continue
+            states[state] = states.get(state, 0) + 1
+    return {"looked_at": looked_at, "states": states, "failed": failed}

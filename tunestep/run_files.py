@@ -1,0 +1,62 @@
+"""The files of a run: JSON documents under ``runs/<run id>/`` of the stack's bucket."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from tunestep.aws import Client, error_code
+from tunestep.names import run_key
+
+PLAN = "plan.json"
+CREATE_TRAINING_JOB = "create_training_job.json"
+FINDINGS = "findings.json"
+DATASET = "dataset.json"
+METRICS = "metrics.json"
+RECORD = "record.json"
+ERROR = "error.json"
+
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+class Stored(NamedTuple):
+    """Where a document lies (S3 URI) and the SHA-256 of its bytes, in hex."""
+
+    uri: str
+    sha256: str
+
+
+def canonical(document: Any) -> bytes:
+    """The bytes that are stored and hashed: compact JSON with sorted keys."""
+    return msgspec.json.encode(document, order="sorted")
+
+
+class RunFiles:
+    """Puts and gets JSON documents of runs, over an S3 client."""
+
+    def __init__(self, s3: Client, bucket: str) -> None:
+        self._client = s3
+        self._bucket = bucket
+
+    def uri(self, run_id: str, name: str) -> str:
+        return f"s3://{self._bucket}/{run_key(run_id, name)}"
+
+    def put(self, run_id: str, name: str, document: Any) -> Stored:
+        """Store a document, replacing what was there."""
+        data = canonical(document)
+        self._client.put_object(
+            Bucket=self._bucket, Key=run_key(run_id, name), Body=data, ContentType="application/json"
+        )
+        return Stored(self.uri(run_id, name), hashlib.sha256(data).hexdigest())
+
+    def get(self, run_id: str, name: str) -> tuple[bytes, str] | None:
+        """A document's bytes and their SHA-256; None when it does not exist."""
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=run_key(run_id, name))
+        except ClientError as fault:
+            if error_code(fault) in ("NoSuchKey", "404"):
+                return None
+            raise
+        data = answer["Body"].read(_MAX_BYTES)
+        return data, hashlib.sha256(data).hexdigest()

@@ -1,0 +1,254 @@
+"""StartTraining: proves the plan, then makes exactly one job for it, or adopts the one that is there.
+
+CreateTrainingJob has no client token. The job's name follows from the execution, so that a repeated call
+meets its own job, and a retry of the run meets the job of the attempt before it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+
+from tunestep import durations, runs, tracking, training_job
+from tunestep.aws import error_code
+from tunestep.clean_up import stop_job
+from tunestep.context import Context, StepEvent, plan_of, stored_plan
+from tunestep.errors import PlanChanged, ServiceFault, TransientFault, TunestepError
+from tunestep.faults import AWS_FAULTS, describe, not_found, transient
+from tunestep.names import TAG_REQUEST_HASH, TAG_RUN
+from tunestep.plan_model import Plan
+from tunestep.run_files import CREATE_TRAINING_JOB
+from tunestep.runs import run_pk
+from tunestep.training_checks import proven_acceptance, require_unchanged
+
+SERVICE_MAX_RUNTIME_SECONDS = 86_400
+"""A job's time limit when the request sets none (SageMaker API, StoppingCondition)."""
+
+WAIT_MARGIN_SECONDS = 3600
+_LONGEST_CHAIN = 20
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The job of this run: its name, the request that makes it, and what the run says about it."""
+
+    name: str
+    request: dict[str, Any]
+    request_hash: str
+    wait_seconds: int
+
+    def value(self, description: Mapping[str, Any], run_id: str, *, adopted: bool) -> dict[str, Any]:
+        waiting = {"adopted": adopted, "wait_seconds": self.wait_seconds}
+        return tracking.training_value(description, waiting, run_id)
+
+
+def start_training(context: Context, event: StepEvent) -> dict[str, Any]:
+    """The document's ``training``: the job that was started or adopted.
+
+    Raises PlanChanged, ApprovalDeclined, ApprovalExpired or StoppedByUser before anything is started;
+    TransientFault when trying again may help; ServiceFault when the name is taken by another job or
+    SageMaker refuses.
+    """
+    run_id = event.run_id
+    plan = plan_of(context, event)
+    registered = event.part("registry").get("model_package_group_arn")
+    if registered != plan.group.arn:
+        raise PlanChanged(
+            f"The model package group is {registered}, planned was {plan.group.arn}. "
+            f"Start again with `tunestep retry {run_id}`."
+        )
+    require_unchanged(context, run_id, plan)
+    accepted = proven_acceptance(context, event, plan)
+    job = _job(context, event, plan, accepted)
+    earlier = _finished_before(context, run_id, plan, accepted)
+    if earlier:
+        context.runs.update_run(run_id, {"job_name": earlier["TrainingJobName"]})
+        return job.value(earlier, run_id, adopted=True)
+    _write_down(context, event, job)
+    if stop := tracking.stopped(context.runs.run(run_id), run_id):
+        raise stop
+    description, adopted = _create(context, job, plan)
+    _undo_if_stopped(context, run_id)
+    return job.value(description, run_id, adopted=adopted)
+
+
+def _job(context: Context, event: StepEvent, plan: Plan, accepted: bool) -> _Job:
+    name = training_job.job_name(plan.base_job_name, event.execution.arn)
+    request = training_job.build_request(plan, job_name=name, accept_eula=accepted)
+    request["Tags"] = [
+        *request.get("Tags", []),
+        {"Key": TAG_RUN, "Value": event.run_id},
+        {"Key": TAG_REQUEST_HASH, "Value": plan.request_hash},
+    ]
+    wait_seconds = (
+        (plan.max_runtime_seconds or SERVICE_MAX_RUNTIME_SECONDS)
+        + durations.seconds(context.env.settings.pending_allowance)
+        + WAIT_MARGIN_SECONDS
+    )
+    return _Job(name, request, plan.request_hash, wait_seconds)
+
+
+def _write_down(context: Context, event: StepEvent, job: _Job) -> None:
+    """Everything that finds the job again, before the job can exist.
+
+    First whose job it is, then the pending item without a token: if the function dies right after
+    CreateTrainingJob, the reconciler knows where to look.
+    """
+    run_id = event.run_id
+    item = {
+        "pk": runs.job_pk(job.name),
+        "sk": runs.JOB,
+        "run_id": run_id,
+        "request_hash": job.request_hash,
+        "created_at": context.timestamp(),
+    }
+    if not context.runs.put_new(item):
+        owner = (context.runs.job(job.name) or {}).get("run_id")
+        if owner != run_id:
+            raise ServiceFault(f"The job name {job.name} belongs to run {owner}. Tell the stack's owner.")
+    context.runs.update_run(run_id, {"job_name": job.name})
+    context.runs.update(
+        run_pk(run_id),
+        runs.PENDING_TRAINING,
+        {"kind": runs.KIND_TRAINING, "started_epoch": context.epoch()},
+        defaults={
+            "run_id": run_id,
+            "job_name": job.name,
+            "execution_arn": event.execution.arn,
+            "created_at": context.timestamp(),
+            "expires_at": context.epoch() + job.wait_seconds + tracking.TOKEN_SLACK_SECONDS,
+            "wait_seconds": job.wait_seconds,
+        },
+    )
+    context.files.put(run_id, CREATE_TRAINING_JOB, job.request)
+
+
+def _create(context: Context, job: _Job, plan: Plan) -> tuple[dict[str, Any], bool]:
+    """Create the job; returns its description as far as known, and whether it was there already."""
+    try:
+        answer = context.clients.sagemaker.create_training_job(**job.request)
+    except ClientError as fault:
+        if error_code(fault) != "ResourceInUse":
+            raise _refusal(fault, job, plan) from fault
+        return _adopt(context, job), True
+    description = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": answer["TrainingJobArn"],
+        "TrainingJobStatus": "InProgress",
+    }
+    try:
+        return tracking.describe_job(context, job.name) or description, False
+    except AWS_FAULTS as fault:
+        logger.warning("the job was created and cannot be described yet", extra={"fault": describe(fault)})
+        return description, False
+
+
+def _refusal(fault: ClientError, job: _Job, plan: Plan) -> TunestepError:
+    if error_code(fault) == "ResourceLimitExceeded":
+        return TransientFault(
+            f"SageMaker has no quota left for another job ({describe(fault)}). Wait for other jobs, or "
+            "ask for more under Service Quotas."
+        )
+    if passing := transient(fault):
+        return passing
+    if not_found(fault):
+        return PlanChanged(f"Something that job {job.name} needs is gone: {describe(fault)}.")
+    return ServiceFault(f"SageMaker refuses the training job on {plan.model.name}. {describe(fault)}")
+
+
+def _adopt(context: Context, job: _Job) -> dict[str, Any]:
+    """The job that already has our name, if it is the one that we would have made."""
+    found = tracking.describe_job(context, job.name)
+    if found is None:
+        raise TransientFault(f"Training job {job.name} is in use and not found. It is being deleted.")
+    clashes = differences(job.request, found)
+    tags = context.clients.sagemaker.list_tags(ResourceArn=found["TrainingJobArn"])["Tags"]
+    if {"Key": TAG_REQUEST_HASH, "Value": job.request_hash} not in tags:
+        clashes.append(f"tag {TAG_REQUEST_HASH}")
+    if clashes:
+        raise ServiceFault(
+            f"A training job named {job.name} exists and differs in {', '.join(clashes)}. It was not "
+            "touched. Set base_job_name in the request and start it with `tunestep run`."
+        )
+    return found
+
+
+def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Names of what a described job has otherwise than the request for it.
+
+    Only members of the request are compared: the service adds defaults of its own.
+    """
+    return [
+        name
+        for name in (
+            "RoleArn",
+            "ServerlessJobConfig",
+            "InputDataConfig",
+            "OutputDataConfig",
+            "HyperParameters",
+            "ModelPackageConfig",
+        )
+        if not _within(wanted.get(name), found.get(name))
+    ]
+
+
+def _within(wanted: Any, found: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(_within(v, found.get(k)) for k, v in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(wanted) == len(found)
+            and all(_within(left, right) for left, right in zip(wanted, found, strict=True))
+        )
+    if isinstance(wanted, str) and wanted.startswith("s3://"):
+        return isinstance(found, str) and wanted.rstrip("/") == found.rstrip("/")
+    return bool(wanted == found)
+
+
+def _undo_if_stopped(context: Context, run_id: str) -> None:
+    """A stop that came while the job was being created did not see it: stop it here."""
+    run = context.runs.run(run_id) or {}
+    stop = tracking.stopped(run, run_id)
+    if stop or run.get("status") == runs.ENDED:
+        stop_job(context, run_id, run)
+        raise stop or ServiceFault(f"Run {run_id} ended while its job was being created. The job is stopped.")
+
+
+def _finished_before(context: Context, run_id: str, plan: Plan, accepted: bool) -> dict[str, Any] | None:
+    """The completed job of an earlier attempt at exactly this: paid for once, used again."""
+    seen: set[str] = set()
+    earlier_id = (context.runs.run(run_id) or {}).get("retry_of")
+    while earlier_id and earlier_id not in seen and len(seen) < _LONGEST_CHAIN:
+        seen.add(earlier_id)
+        earlier = context.runs.run(earlier_id) or {}
+        if earlier.get("job_name") and earlier.get("request_hash") == plan.request_hash:
+            found = _completed(context, earlier_id, earlier, plan, accepted)
+            if found:
+                return found
+        earlier_id = earlier.get("retry_of")
+    return None
+
+
+def _completed(
+    context: Context, earlier_id: str, earlier: Mapping[str, Any], plan: Plan, accepted: bool
+) -> dict[str, Any] | None:
+    found = tracking.describe_job(context, earlier["job_name"])
+    if found is None or found["TrainingJobStatus"] != "Completed":
+        return None
+    try:
+        before = stored_plan(context, earlier_id, dict(earlier))
+    except TunestepError:
+        return None
+    # Each run has an output folder of its own and the group may be new only once; all else is the same.
+    if msgspec.structs.replace(before, output_uri=plan.output_uri, group=plan.group) != plan:
+        return None
+    wanted = training_job.build_request(before, job_name=earlier["job_name"], accept_eula=accepted)
+    tags = context.clients.sagemaker.list_tags(ResourceArn=found["TrainingJobArn"])["Tags"]
+    same_hash = {"Key": TAG_REQUEST_HASH, "Value": plan.request_hash} in tags
+    return found if same_hash and not differences(wanted, found) else None
