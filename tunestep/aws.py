@@ -49,6 +49,16 @@ def is_transient(error: ClientError) -> bool:
     return error_code(error) in THROTTLES or status_code(error) >= 500
 
 
+def _access_point_by_path(params: dict[str, Any], **_: Any) -> None:
+    """Ask for an access point by its name, as for a bucket.
+
+    On AWS each has a host name of its own; an endpoint that is one address and one port has none to give.
+    """
+    bucket = params.get("Bucket")
+    if isinstance(bucket, str) and bucket.startswith("arn:"):
+        params["Bucket"] = bucket.rpartition("/")[2]
+
+
 class Clients:
     """boto3 clients of one account and region, made at first use.
 
@@ -83,7 +93,10 @@ class Clients:
 
     @cached_property
     def s3(self) -> Client:
-        return self._make("s3")
+        client = self._make("s3")
+        if ".amazonaws.com" not in client.meta.endpoint_url:
+            client.meta.events.register("before-endpoint-resolution.s3", _access_point_by_path)
+        return client
 
     @cached_property
     def sagemaker(self) -> Client:

@@ -19,7 +19,7 @@ from tunestep.aws import error_code
 from tunestep.context import Context, StepEvent, stored_plan
 from tunestep.errors import CAUSE_LIMIT, TunestepError
 from tunestep.failures import named_error, status_error
-from tunestep.faults import AWS_FAULTS, describe
+from tunestep.faults import STEP_FAULTS, describe
 from tunestep.names import TAG_RUN
 from tunestep.run_files import ERROR
 from tunestep.runs import ENDED, Item, run_pk
@@ -47,7 +47,7 @@ class _Steps:
         """Do a step; False when it could not be done, which is then in ``done``."""
         try:
             detail = action()
-        except (TunestepError, *AWS_FAULTS) as fault:
+        except STEP_FAULTS as fault:
             logger.exception("clean-up step failed", extra={"step": step})
             text = str(fault) if isinstance(fault, TunestepError) else describe(fault)
             self.done.append({"step": step, "ok": False, "detail": text[:300]})

@@ -4,9 +4,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from tunestep.aws import error_code, is_transient
-from tunestep.errors import TransientFault
+from tunestep.errors import TransientFault, TunestepError
 
 AWS_FAULTS: tuple[type[Exception], ...] = (ClientError, BotoCoreError)
+STEP_FAULTS: tuple[type[Exception], ...] = (TunestepError, *AWS_FAULTS)
+"""What one step of several may fail with while the others still run."""
 
 
 def describe(fault: Exception) -> str:

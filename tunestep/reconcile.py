@@ -11,8 +11,7 @@ from tunestep import approvals, runs, tokens, tracking
 from tunestep.aws import error_code
 from tunestep.clean_up import StatusEvent, clean_up_after, stop_job
 from tunestep.context import Context
-from tunestep.errors import TunestepError
-from tunestep.faults import AWS_FAULTS
+from tunestep.faults import STEP_FAULTS
 from tunestep.runs import Item
 
 STOP_PATIENCE_SECONDS = 300
@@ -20,6 +19,9 @@ STOP_PATIENCE_SECONDS = 300
 
 MISSING_PATIENCE_SECONDS = 900
 """How long SageMaker may not know a job that was just created."""
+
+ITEM_FAULTS: tuple[type[Exception], ...] = (KeyError, *STEP_FAULTS)
+"""What one pending item may fail with, a malformed one included, while the others are looked at."""
 
 logger = Logger(child=True)
 
@@ -131,7 +133,7 @@ def reconcile(context: Context) -> dict[str, Any]:
                 continue
             try:
                 state = look(context, run_id, item)
-            except (TunestepError, KeyError, *AWS_FAULTS):
+            except ITEM_FAULTS:
                 logger.exception("left for the next turn", extra={"run_id": run_id, "kind": kind})
                 failed.append(run_id)
                 continue
