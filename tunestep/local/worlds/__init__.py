@@ -1,0 +1,1 @@
+"""The parts of a world: reading its file, the built-in one, and making it real."""
