@@ -4,6 +4,7 @@
 import re
 from typing import Any
 
+from tunestep import recipes
 from tunestep.local.awsjson import AwsError
 from tunestep.local.sagemaker import job_checks, job_state, job_view
 from tunestep.local.sagemaker.hub import HubOperations
@@ -46,7 +47,7 @@ class JobOperations(HubOperations, PackageOperations):
         base = job_checks.base_model(config, lambda model: self.find_content(model, any_version=True))
         values = params.get("HyperParameters", {})
         job_checks.hyperparameters(
-            self.world.override_specs.get(base.recipe.get("SmtjOverrideParamsS3Uri", "")), values
+            self.world.override_specs.get(recipes.spec_uri(base.recipe, self.account)), values
         )
         job_checks.reward(config, values, self.find_content)
         source = self._source_weights(params.get("ModelPackageConfig", {}))

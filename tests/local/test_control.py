@@ -1,0 +1,181 @@
+"""The laptop cloud starts, survives a kill, ends, and leaves nothing; assemblies are made when needed."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tunestep import names
+from tunestep.aws import Clients
+from tunestep.local import assembly, control, process
+from tunestep.local.world import World
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home whose cloud has been started from the project's own template."""
+    folder = tmp_path_factory.mktemp("cloud") / ".tunestep"
+    saved = dict(os.environ)
+    user = tmp_path_factory.mktemp("user")
+    (user / ".aws").mkdir()
+    (user / ".aws" / "credentials").write_text("[default]\naws_access_key_id=CANARY\n")
+    os.environ.update(AWS_ACCESS_KEY_ID="CANARY", AWS_SECRET_ACCESS_KEY="CANARY", HTTPS_PROXY="http://CANARY")
+    control.ensure(folder)
+    os.environ.clear()
+    os.environ.update(saved)
+    yield folder
+    control.reset(folder)
+    assert not folder.exists()
+
+
+@pytest.fixture
+def clients(home, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    endpoint = control.running(home)
+    return Clients(region=endpoint.region, endpoint_url=endpoint.url)
+
+
+def test_a_second_start_finds_the_first(home):
+    assert control.ensure(home) == control.running(home)
+
+
+def test_a_second_process_on_the_same_home_refuses(home):
+    result = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "tunestep.local.process", "--home", str(home)],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert result.returncode == process.IN_USE
+    assert "another process" in result.stderr
+
+
+def test_other_settings_than_those_that_run_are_refused(home, tmp_path):
+    with pytest.raises(control.ControlError, match="tunestep local stop"):
+        control.ensure(home, settings_file=tmp_path / "other.yaml")
+
+
+def test_everything_in_the_home_is_private(home):
+    open_ = [path for path in [home, *home.rglob("*")] if not path.is_symlink()]
+    readable = [path for path in open_ if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    assert [path for path in readable if "assembly" not in path.parts] == []
+
+
+def test_no_credential_of_the_user_is_in_the_home(home):
+    files = [path for path in home.rglob("*") if path.is_file() and "assembly" not in path.parts]
+    assert [path for path in files if b"CANARY" in path.read_bytes()] == []
+
+
+def test_every_function_of_the_stack_answers(home, clients):
+    listed = {function["FunctionName"] for function in clients.lambda_.list_functions()["Functions"]}
+    assert listed == {names.function_name("tunestep", verb) for verb in names.FUNCTIONS}
+
+
+def test_objects_survive_a_kill_and_no_function_does(home, clients):
+    endpoint = control.running(home)
+    bucket = names.bucket_name(endpoint.stack, endpoint.account, endpoint.region)
+    version = clients.s3.put_object(Bucket=bucket, Key="data/k", Body=b"kept")["VersionId"]
+    os.kill(endpoint.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while control.running(home) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    began = time.monotonic()
+    again = control.ensure(home)
+    assert time.monotonic() - began < 20
+    assert (again.url, again.pid != endpoint.pid) == (endpoint.url, True)
+    answer = clients.s3.get_object(Bucket=bucket, Key="data/k", VersionId=version)
+    assert answer["Body"].read() == b"kept"
+
+
+def test_a_cloud_that_cannot_start_shows_why(tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("stack: 7\n")
+    with pytest.raises(control.ControlError, match="stack"):
+        control.ensure(tmp_path / "home", settings_file=wrong)
+    assert control.running(tmp_path / "home") is None
+
+
+def test_reset_leaves_files_that_are_not_the_clouds(tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    control.reset(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_stop_without_a_cloud_says_so(tmp_path):
+    assert control.stop(tmp_path) is False
+
+
+def test_an_endpoint_file_left_by_a_killed_process_is_not_believed(tmp_path):
+    (tmp_path / process.ENDPOINT).write_text(
+        '{"url": "http://127.0.0.1:1", "pid": 1, "region": "r", "account": "1", "stack": "s", '
+        '"settings": null, "world": null}'
+    )
+    (tmp_path / process.LOCK).touch()
+    assert control.running(tmp_path) is None
+
+
+def test_an_ephemeral_cloud_holds_its_world_and_nothing_of_the_one_before():
+    before = dict(os.environ)
+    for _ in range(2):
+        with control.ephemeral(World.builtin()) as endpoint:
+            clients = Clients(region=endpoint.region, endpoint_url=endpoint.url)
+            assert clients.sagemaker.list_hub_contents(
+                HubName=names.HUB, HubContentType="Model", MaxResults=5
+            )["HubContentSummaries"]
+            buckets = {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}
+            assert "left-behind" not in buckets
+            location = {"LocationConstraint": endpoint.region}
+            clients.s3.create_bucket(Bucket="left-behind", CreateBucketConfiguration=location)
+    assert dict(os.environ) == before
+
+
+APP = """
+import os, pathlib
+out = pathlib.Path(os.environ["CDK_OUTDIR"])
+assert not any(name.startswith("AWS_") for name in os.environ)
+assert os.environ["TUNESTEP_SYNTH"] == "local"
+(out / "settings").write_text(os.environ.get("TUNESTEP_SETTINGS_FILE", ""))
+(out / "manifest.json").write_text("{}")
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "CANARY")
+    root = tmp_path / "project"
+    (root / "tunestep" / "cli").mkdir(parents=True)
+    (root / "app.py").write_text(APP)
+    return root
+
+
+def test_an_assembly_is_made_again_only_when_its_inputs_have_changed(project, tmp_path):
+    home, said = tmp_path / "home", []
+    first = assembly.synthesize(home, None, root=project, on_progress=said.append)
+    (project / "tunestep" / "cli" / "main.py").write_text("not packaged")
+    assert assembly.synthesize(home, None, root=project, on_progress=said.append) == first
+    assert len(said) == 1
+    (project / "tunestep" / "plan.py").write_text("packaged")
+    assert assembly.synthesize(home, None, root=project) != first
+    rules = tmp_path / "tunestep.yaml"
+    rules.write_text("{}")
+    assert (assembly.synthesize(home, rules, root=project) / "settings").read_text() == str(rules)
+
+
+def test_the_last_three_assemblies_are_kept(project, tmp_path):
+    for number in range(5):
+        (project / "tunestep" / "plan.py").write_text(str(number))
+        last = assembly.synthesize(tmp_path / "home", None, root=project)
+    kept = list((tmp_path / "home" / "assembly").iterdir())
+    assert len(kept) == assembly.KEPT
+    assert last in kept
+
+
+def test_a_synthesis_that_fails_leaves_nothing_and_says_what_app_py_said(project, tmp_path):
+    (project / "app.py").write_text("raise SystemExit('the settings are wrong')")
+    with pytest.raises(assembly.SynthesisFailed, match="the settings are wrong"):
+        assembly.synthesize(tmp_path / "home", None, root=project)
+    assert list((tmp_path / "home" / "assembly").iterdir()) == []

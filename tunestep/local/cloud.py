@@ -1,0 +1,187 @@
+"""The laptop cloud put together: the services, wired to each other behind one port."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tunestep.aws import Clients
+from tunestep.local import children, events, moto_backend
+from tunestep.local.deployer import Assembly, Deployer, Deployment
+from tunestep.local.front import Front, MotoService, Server
+from tunestep.local.functions import FunctionPool
+from tunestep.local.interpreter.engine import Invocation
+from tunestep.local.journal import Journal
+from tunestep.local.lambda_api import LambdaApi
+from tunestep.local.mlflow import MlflowService
+from tunestep.local.outbox import Outbox
+from tunestep.local.sagemaker.service import SageMakerService
+from tunestep.local.stepfunctions import StepFunctionsService
+from tunestep.local.world import World
+
+PREWARMED_LAST = ("stop", "decide", "clean-up", "reconcile")
+"""Endings of the names of functions that a run which goes well does not need."""
+
+_LOG = logging.getLogger(__name__)
+
+
+def service_clients(url: str, region: str) -> Callable[[str], Any]:
+    """boto3 clients of the laptop cloud, one per service, made at first use."""
+    session = boto3.Session(
+        aws_access_key_id=children.DUMMY_KEY, aws_secret_access_key=children.DUMMY_KEY, region_name=region
+    )
+    lock = threading.Lock()
+
+    @lru_cache(maxsize=32)
+    def client(service: str) -> Any:
+        with lock:
+            return session.client(service, endpoint_url=url, config=Config(retries={"total_max_attempts": 2}))
+
+    return client
+
+
+class Cloud:
+    """One home's services. Made with moto's environment already set; open() brings everything up.
+
+    ``settings_given`` says whether a settings file is the ceiling of what requests may name.
+    """
+
+    def __init__(self, home: Path, world: World, *, port: int, settings_given: bool) -> None:
+        """Raises OSError when the port is taken."""
+        self.world = world
+        self.region, self.account = world.region, world.account
+        self._outbox = Outbox(home / "outbox")
+        self._journal = Journal(home / "journal.sqlite", home / "objects")
+        moto_backend.install(on_email=self._on_email, on_event=self._on_moto_event)
+        moto_app = moto_backend.application()
+        self.bus = events.EventBus(
+            rules=lambda: events.from_moto(moto_backend.rules(self.account, self.region)),
+            deliver=self._deliver,
+            account=self.account,
+            region=self.region,
+            now=time.time,
+        )
+        self._moto = MotoService(
+            moto_app, account=self.account, kept=self._journal, put_events=self.bus.put_events
+        )
+        self._front = Front(moto=self._moto)
+        self.server = Server(self._front, port)
+        self.pool = FunctionPool(
+            home / "functions",
+            endpoint_url=self.server.url,
+            region=self.region,
+            laptop="settings" if settings_given else "open",
+        )
+        self._lambda = LambdaApi(self.pool)
+        self._stepfunctions = StepFunctionsService(
+            home / "sfn.sqlite",
+            invoke=self._invoke,
+            emit=self._emit,
+            region=self.region,
+            account=self.account,
+        )
+        self._sagemaker = SageMakerService(
+            home / "sagemaker.sqlite",
+            world=world,
+            jobs_dir=home / "jobs",
+            emit=self._emit,
+            launch=lambda job: children.launch_worker(job, endpoint_url=self.server.url, region=self.region),
+            region=self.region,
+            account=self.account,
+            endpoint_url_getter=lambda: self.server.url,
+        )
+        self._mlflow = MlflowService(home / "mlflow.sqlite")
+        self._front.sagemaker, self._front.stepfunctions = self._sagemaker, self._stepfunctions
+        self._front.functions, self._front.mlflow = self._lambda, self._mlflow
+        self._clients = service_clients(self.server.url, self.region)
+        self._stopped = threading.Event()
+
+    def open(self, assembly: Callable[[], Assembly]) -> Deployment:
+        """Replay what was, serve, deploy, take up what was running.
+
+        ``assembly`` is asked for once the replay is done, so that it may be made meanwhile.
+        """
+        replayed = self._moto.replay(f"127.0.0.1:{self.server.port}")
+        _LOG.info("replayed %d calls", replayed)
+        self.server.start()
+        self.world.seed(Clients(region=self.region, endpoint_url=self.server.url))
+        self._moto.forbidden = self.world.forbidden_buckets
+        deployment = Deployer(
+            assembly(), clients=self._clients, pool=self.pool, region=self.region, account=self.account
+        ).deploy()
+        self._sagemaker.start()
+        self._stepfunctions.start()
+        threading.Thread(target=self._schedule, name="schedules", daemon=True).start()
+        threading.Thread(
+            target=self.pool.prewarm, args=(_by_need(deployment.functions),), name="prewarm", daemon=True
+        ).start()
+        return deployment
+
+    def close(self) -> None:
+        """Stop serving and end the functions. Training workers go on by themselves."""
+        self._stopped.set()
+        self._stepfunctions.close()
+        self.pool.close()
+        self._sagemaker.close()
+        self.server.close()
+        self._journal.close()
+
+    def _schedule(self) -> None:
+        while not self._stopped.wait(1.0):
+            self.bus.tick()
+
+    def _invoke(self, function: str, payload: bytes) -> Invocation:
+        return self.pool.invoke(function, payload)
+
+    def _emit(self, event: dict[str, Any]) -> None:
+        self.bus.emit(event)
+
+    def _on_email(self, address: str, subject: str, text: str) -> None:
+        if not self._moto.replaying:
+            self._outbox.deliver(address, subject, text)
+
+    def _on_moto_event(self, rule: Any, event: Mapping[str, Any]) -> None:
+        if not self._moto.replaying:
+            self.bus.emit_to(rule.name, event)
+
+    def _deliver(self, target: Mapping[str, Any], text: str) -> None:
+        arn = target["Arn"]
+        service, name = arn.split(":")[2], arn.rpartition(":")[2]
+        if service == "lambda":
+            self._lambda.invoke_later(name, text.encode(), lambda _: self._dead_letter(target, text))
+            return
+        publish = self._to_queue if service == "sqs" else self._to_topic
+        threading.Thread(target=publish, args=(arn, text), name=f"deliver-{name}", daemon=True).start()
+
+    def _dead_letter(self, target: Mapping[str, Any], text: str) -> None:
+        if queue := (target.get("DeadLetterConfig") or {}).get("Arn"):
+            self._to_queue(queue, text)
+
+    def _to_queue(self, arn: str, text: str) -> None:
+        sqs = self._clients("sqs")
+        url = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=text)
+
+    def _to_topic(self, arn: str, text: str) -> None:
+        self._clients("sns").publish(TopicArn=arn, Message=text)
+
+
+def _by_need(names: tuple[str, ...]) -> list[str]:
+    return sorted(names, key=lambda name: name.endswith(PREWARMED_LAST))
+
+
+def prepare_moto(region: str, account: str) -> None:
+    """Set what moto reads from the environment when it is imported."""
+    os.environ.update(
+        MOTO_ACCOUNT_ID=account,
+        AWS_DEFAULT_REGION=region,
+        AWS_REGION=region,
+        MOTO_DISABLE_GLOBAL_CORS="1",
+    )

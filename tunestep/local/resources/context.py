@@ -1,0 +1,57 @@
+"""What the handlers of the resource types share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from botocore.exceptions import ClientError
+
+from tunestep.aws import error_code
+from tunestep.local.functions import FunctionPool
+
+ServiceClients = Callable[[str], Any]
+"""Gives the boto3 client of a service."""
+
+_Answer = TypeVar("_Answer")
+
+
+class Deployed(NamedTuple):
+    """A resource: what Ref gives, and what GetAtt gives."""
+
+    ref: str
+    attributes: Mapping[str, Any]
+
+
+@dataclass
+class Context:
+    """One deployment."""
+
+    stack: str
+    region: str
+    account: str
+    clients: ServiceClients
+    pool: FunctionPool
+    assets: Mapping[str, Path]
+    function_names: list[str] = field(default_factory=list)
+    rule_names: set[str] = field(default_factory=set)
+
+    def name(self, logical_id: str, given: str | None, limit: int) -> str:
+        """The given name, or one that is the same at every deployment."""
+        return given or f"{self.stack}-{logical_id}"[:limit]
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+
+Handler = Callable[[Context, str, dict[str, Any]], Deployed]
+
+
+def found(call: Callable[[], _Answer], *absent: str) -> _Answer | None:
+    """The answer of a reading call, or None when the service answers with one of these codes."""
+    try:
+        return call()
+    except ClientError as error:
+        if error_code(error) in absent:
+            return None
+        raise
