@@ -166,7 +166,9 @@ def test_a_group_that_is_not_there_will_be_created(desk: Desk) -> None:
     ],
 )
 def test_a_wrong_group_arn_is_one_error(desk: Desk, arn: str, code: str) -> None:
-    assert shown(desk.plan({"model_package_group": arn})) == [(code, "$.model_package_group")]
+    outcome = desk.plan({"model_package_group": arn})
+    assert shown(outcome) == [(code, "$.model_package_group")]
+    assert "GROUP_WILL_BE_CREATED" not in {found for found, _ in shown(outcome, "info")}
 
 
 def test_going_on_into_another_group_is_a_warning(desk: Desk) -> None:

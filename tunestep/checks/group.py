@@ -15,7 +15,7 @@ def check(inquiry: Inquiry, use_case: str | None, package_group: str) -> GroupPl
     if asked:
         return _named(inquiry, asked, package_group)
     if package_group:
-        return _look_up(inquiry, package_group)
+        return _announced(inquiry, _look_up(inquiry, package_group))
     return _generated(inquiry, use_cases.group_name(use_case)) if use_case else None
 
 
@@ -43,6 +43,12 @@ def _named(inquiry: Inquiry, asked: str, package_group: str) -> GroupPlan | None
             "Correct the ARN, or give the name alone to have the group created.",
         )
         return None
+    return _announced(inquiry, group)
+
+
+def _announced(inquiry: Inquiry, group: GroupPlan | None) -> GroupPlan | None:
+    if group is not None and not group.exists:
+        inquiry.info("GROUP_WILL_BE_CREATED", _WHERE, f"The model package group {group.name} will be created.")
     return group
 
 
@@ -74,7 +80,7 @@ def _generated(inquiry: Inquiry, name: str) -> GroupPlan | None:
     """A group named after the use case is the stack's own unless somebody else already has that name."""
     group, ctx = _look_up(inquiry, name), inquiry.ctx
     if group is None or not group.exists or allowed.group_is_listed(ctx, name):
-        return group
+        return _announced(inquiry, group)
     if groups.created_here(inquiry.clients.s3, ctx.bucket, name):
         return group
     inquiry.allows(allowed.refusal(_WHERE, name, "model_package_groups"))
@@ -89,7 +95,6 @@ def _look_up(inquiry: Inquiry, name: str) -> GroupPlan | None:
         case "":
             return GroupPlan(name=name, arn=str(answer.data["ModelPackageGroupArn"]), exists=True)
         case "absent":
-            inquiry.info("GROUP_WILL_BE_CREATED", _WHERE, f"The model package group {name} will be created.")
             return GroupPlan(name=name, arn=constructed, exists=False)
         case "denied":
             inquiry.error(

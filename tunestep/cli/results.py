@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from tunestep import names
@@ -30,7 +29,7 @@ def results(run_id: str | None, as_json: bool, **options: Any) -> None:
     seen = runs.view(target, runs.resolve(target, run_id))
     if seen.status != "SUCCEEDED":
         if not as_json:
-            print_next(render.console(), seen, target)
+            print_next(render.console(stderr=True), seen, target)
         told = f"{seen.error}: {seen.cause}" if seen.error else f"it is {seen.status} in {seen.state}"
         raise CliError(f"run {seen.run_id} has no results: {told}", code=1)
     show(target, seen, as_json=as_json)
@@ -47,8 +46,8 @@ def show(target: Target, seen: runs.RunView, *, as_json: bool) -> None:
         return
     out = render.console()
     summary = outcome.get("summary", {})
-    if rows := _readable(summary.get("epochs", [])):
-        out.print(_epochs(rows))
+    for line in _epochs(summary.get("epochs", [])):
+        out.print(line)
     render.print_facts(out, _facts(target, seen, outcome, folder))
     for gap in outcome.get("gaps", []):
         out.print(Text(f"not known: {one_line(gap, 400)}", style="yellow"))
@@ -72,24 +71,12 @@ def _facts(
     return [fact for fact in facts if fact[1]]
 
 
-def _readable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for row in rows if len(row) > 1]
-
-
-def _epochs(rows: list[dict[str, Any]]) -> Table:
-    """One row per epoch, the technique's own metrics first (as the summary orders them)."""
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "epoch"))[:_MOST_COLUMNS]
-    table = Table(box=None, padding=(0, 3, 0, 0))
-    table.add_column("epoch", justify="right", header_style="dim")
-    for column in columns:
-        table.add_column(one_line(column, 40), justify="right", header_style="dim")
-    for row in rows:
-        table.add_row(str(row["epoch"]), *(_number(row.get(column)) for column in columns))
-    return table
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, int | float) else "-"
+def _epochs(epochs: list[dict[str, Any]]) -> list[Text]:
+    """A line per epoch, the technique's own metrics first (as the summary orders them)."""
+    rows = [row for row in epochs if len(row) > 1]
+    metrics = list(dict.fromkeys(key for row in rows for key in row if key != "epoch"))[:_MOST_COLUMNS]
+    shown = [{one_line(key, 40): value for key, value in row.items()} for row in rows]
+    return render.number_rows(["epoch", *(one_line(name, 40) for name in metrics)], shown) if rows else []
 
 
 def _folder_uri(target: Target, seen: runs.RunView) -> str:
@@ -101,7 +88,8 @@ def _copy_files(target: Target, run_id: str) -> Path:
     if target.home is None:
         raise ValueError("only the laptop cloud has a home")
     folder = target.home / "runs" / run_id
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for level in (target.home / "runs", folder):
+        level.mkdir(mode=0o700, exist_ok=True)
     prefix = names.run_key(run_id, "")
     with aws_errors(f"read the files of run {run_id}"):
         listing = target.clients.s3.list_objects_v2(Bucket=target.bucket, Prefix=prefix)
