@@ -40,6 +40,7 @@ test-all: setup ## the tests and the slow groups, with each group's share of the
 
 test-sdk: setup $(SDK)/.installed ## every captured request against the real SageMaker SDK, in an environment of its own
 	@$(SDK)/bin/python tests/conformance/capture.py
+	@TUNESTEP_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python -m pytest -m sdk tests
 
 test-transformers: setup $(TRANSFORMERS)/.installed ## the laptop's trainer against transformers and torch, likewise
 	@PYTHONPATH=. $(TRANSFORMERS)/bin/python -m pytest -q -p no:cacheprovider tests/transformers

@@ -20,7 +20,7 @@ FAST: dict[str, list[list[str]]] = {
         [PYTHON, "-m", "ruff", "format", "--check", "."],
         [PYTHON, "-m", "mypy"],
     ],
-    "tests": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not slow"]],
+    "tests": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not slow and not sdk"]],
 }
 SLOW: dict[str, list[list[str]]] = {
     "slow": [[PYTHON, "-m", "pytest", "-m", "slow"]],

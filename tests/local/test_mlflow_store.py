@@ -1,7 +1,8 @@
 """The small MLflow store against what a real MLflow server answered to a real client."""
 
-import importlib.util
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tunestep.local.mlflow.service import MAX_BODY
 
 _HERE = Path(__file__).parent
 EXCHANGES = json.loads((_HERE / "data" / "mlflow_exchanges.json").read_text(encoding="utf-8"))
+CAPTURE = _HERE / "mlflow_capture.py"
 _IDS = ("run_id", "run_uuid", "experiment_id")
 _OURS_ALONE = ("workspace", "artifact_uri", "creation_time", "last_update_time")
 API = "/api/2.0/mlflow/"
@@ -200,18 +202,21 @@ def test_threads_log_to_one_run_without_losing_a_point(client: Client, run: str)
     assert len(history) == 80
 
 
-@pytest.mark.slow
+@pytest.mark.sdk
+@pytest.mark.skipif("TUNESTEP_SDK_PYTHON" not in os.environ, reason="make test-sdk brings the real client")
 def test_the_real_client_has_the_same_conversation_with_this_store(tmp_path: Path) -> None:
-    if importlib.util.find_spec("mlflow") is None:
-        pytest.skip("mlflow is not installed here; the recorded exchanges are replayed instead")
-    from tests.local import mlflow_capture  # noqa: PLC0415 - for this test alone
-
     service = MlflowService(tmp_path / "mlflow.sqlite")
     server = make_server("127.0.0.1", 0, service, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    recorded = tmp_path / "exchanges.json"
     try:
-        exchanges = mlflow_capture.record(f"http://127.0.0.1:{server.server_port}")
+        subprocess.run(
+            [os.environ["TUNESTEP_SDK_PYTHON"], CAPTURE, f"http://127.0.0.1:{server.server_port}", recorded],
+            check=True,
+            timeout=120,
+        )
     finally:
         server.shutdown()
         service.close()
+    exchanges = json.loads(recorded.read_text())
     assert [e["status"] for e in exchanges] == [e["status"] for e in EXCHANGES]
