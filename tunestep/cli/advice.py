@@ -3,10 +3,15 @@
 from tunestep.cli.runs import RunView
 from tunestep.cli.target import Target
 
+ENDING = frozenset({"CleanUp", "NotifyFailure", "CollectResults", "Notify"})
+"""States in which a run is about to end: there is nothing left to stop."""
+
 
 def next_commands(run: RunView, target: Target) -> list[str]:
     """Commands to paste, most useful first."""
     suffix = f"{run.run_id} {target.flag}"
+    if run.live and run.state in ENDING:
+        return [f"tunestep watch {suffix}"]
     if run.live:
         commands = [f"tunestep watch {suffix}", f"tunestep stop {suffix}"]
         if run.state == "AwaitApproval":

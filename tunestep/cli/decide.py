@@ -1,13 +1,12 @@
 """``tunestep approve`` and ``tunestep decline``."""
 
-import getpass
 from typing import Any
 
 import click
 
 from tunestep.cli import render, runs
 from tunestep.cli.failure import CliError
-from tunestep.cli.target import json_option, open_target, target_options
+from tunestep.cli.target import json_option, open_target, target_options, user_name
 from tunestep.text import visible
 
 
@@ -39,7 +38,7 @@ def _decide(run_id: str, decision: str, reason: str, as_json: bool, options: dic
     if not as_json and licence.get("statement"):
         render.console().print(visible(licence["statement"]))
     answer = target.call(
-        "decide", {"run": resolved, "decision": decision, "actor": getpass.getuser(), "reason": reason}
+        "decide", {"run": resolved, "decision": decision, "actor": user_name(), "reason": reason}
     )
     if fault := answer.get("error"):
         raise CliError(f"{fault['name']}: {fault['message']}", code=1)

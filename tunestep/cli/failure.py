@@ -37,9 +37,8 @@ def aws_errors(doing: str) -> Iterator[None]:
         yield
     except ClientError as error:
         detail = error.response.get("Error", {})
-        raise CliError(
-            f"could not {doing}: AWS answered {detail.get('Code', '?')}: {detail.get('Message', error)}",
-            code=1,
-        ) from error
+        hint = ". Is the stack deployed there?" if detail.get("Code") == "ResourceNotFoundException" else ""
+        told = f"{detail.get('Code', '?')}: {detail.get('Message', error)}{hint}"
+        raise CliError(f"could not {doing}: AWS answered {told}", code=1) from error
     except BotoCoreError as error:
         raise CliError(f"could not {doing}: {error}", code=1) from error

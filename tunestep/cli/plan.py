@@ -8,7 +8,7 @@ from rich.text import Text
 
 from tunestep.cli import render, requests, uploads
 from tunestep.cli.failure import CliError
-from tunestep.cli.target import isolate_from_aws, json_option, open_target, target_options
+from tunestep.cli.target import check_options, isolate_from_aws, json_option, open_target, target_options
 from tunestep.text import visible
 
 _SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
@@ -34,7 +34,7 @@ def plan(request_file: str, world: str | None, assume_approved: bool, as_json: b
     if as_json:
         render.print_json(outcome)
     else:
-        _show(outcome)
+        _show(outcome, assume_approved)
     if any(finding["severity"] == "error" for finding in outcome["findings"]):
         raise SystemExit(2)
 
@@ -61,7 +61,7 @@ def _against_target(
     return answer
 
 
-def _show(outcome: dict[str, Any]) -> None:
+def _show(outcome: dict[str, Any], assume_approved: bool) -> None:
     out = render.console()
     for finding in outcome["findings"]:
         label = Text(f"{finding['severity']:8}", style=_SEVERITY_STYLES[finding["severity"]])
@@ -70,11 +70,11 @@ def _show(outcome: dict[str, Any]) -> None:
     if not plan:
         out.print("No plan: mend the errors above.", style="red")
         return
-    render.print_facts(out, _facts(plan))
+    render.print_facts(out, _facts(plan, assume_approved))
     request = outcome["create_training_job"]
     if request:
         out.print(Text("CreateTrainingJob", style="bold"))
-        out.print_json(data=request)
+        out.print_json(data=request, ensure_ascii=True)
 
 
 def _line(finding: dict[str, Any]) -> str:
@@ -82,9 +82,10 @@ def _line(finding: dict[str, Any]) -> str:
     return f"{text} {finding['fix']}" if finding.get("fix") else text
 
 
-def _facts(plan: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(plan: dict[str, Any], assume_approved: bool) -> list[tuple[str, str]]:
     licence, approval = plan["licence"], plan["approval"]
-    decision = "needed" if approval["needed"] else "not needed"
+    needed = "needed, and here taken as given" if assume_approved else "needed"
+    decision = needed if approval["needed"] else "not needed"
     facts = {
         "model": f"{plan['model']['name']} {plan['model']['version']}",
         "recipe": plan["recipe"]["name"],
@@ -103,8 +104,7 @@ def _against_world(
     document: dict[str, Any], base: Path, world_file: str, assume_approved: bool, options: dict[str, Any]
 ) -> dict[str, Any]:
     """Plan against a world file, in this process alone: no laptop cloud is started and none is asked."""
-    if not options["local"]:
-        raise CliError("--world goes with --local")
+    check_options(**options, world=world_file)
     isolate_from_aws()
     from tunestep.cli import world  # noqa: PLC0415 - brings the laptop cloud's services with it
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import sys
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -15,11 +16,18 @@ from tunestep.cli.target import Target
 from tunestep.text import one_line, visible
 
 STYLES = {"RUNNING": "cyan", "SUCCEEDED": "green", "FAILED": "red", "ABORTED": "yellow", "TIMED_OUT": "red"}
-_QUIET_STATES = frozenset({"Receive", "Done"})
+_QUIET_STATES = frozenset({"Receive", "Done", "Failed"})
+
+
+_PIPE_WIDTH = 4000
+"""Columns of what is no terminal: nobody looks at it, and nothing may be cut."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    """A console that takes no text for markup: much of it comes from requests and services."""
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if terminal else _PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False, width=width)
 
 
 def duration(seconds: float) -> str:
@@ -61,17 +69,21 @@ def panel(run: RunView) -> RenderableType:
 
 def _states(run: RunView) -> Table:
     table = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        table.add_column(overflow="fold")
     for visit in run.visits:
         if visit.name in _QUIET_STATES:
             continue
         waiting = visit.left is None and run.live
         mark = Text("•", style="cyan") if waiting else Text("✓", style="green")
-        table.add_row(mark, visible(visit.name), Text(_spent(visit), style="dim"), _remark(visit.name, run))
+        table.add_row(
+            mark, visible(visit.name), Text(_spent(visit, run), style="dim"), _remark(visit.name, run)
+        )
     return table
 
 
-def _spent(visit: StateVisit) -> str:
-    return duration(((visit.left or now()) - visit.entered).total_seconds())
+def _spent(visit: StateVisit, run: RunView) -> str:
+    return duration(((visit.left or run.ended or now()) - visit.entered).total_seconds())
 
 
 def _remark(state: str, run: RunView) -> Text:
@@ -146,6 +158,22 @@ def print_rows(out: Console, columns: tuple[str, ...], rows: list[tuple[Text, ..
             line.append(" " * (width - cell.cell_len + 2))
         line.rstrip()
         out.print(line)
+
+
+def number_rows(names: list[str], rows: list[dict[str, Any]]) -> list[Text]:
+    """Numbers under their names, right-aligned and never cut; the first line is the names."""
+    widths = [max(len(name), 8) for name in names]
+    head = Text("  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)), style="dim")
+    return [head] + [
+        Text("  ".join(_number(row.get(name)).rjust(w) for name, w in zip(names, widths, strict=True)))
+        for row in rows
+    ]
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value) if isinstance(value, int) else "-"
 
 
 def notices(run: RunView, target: Target) -> list[str]:

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from tunestep import names
-from tunestep.cli import render, runs
+from tunestep.cli import render, runs, samples
 from tunestep.cli.failure import CliError, aws_errors
 from tunestep.cli.status import print_next
 from tunestep.cli.target import Target, json_option, open_target, target_options
@@ -49,6 +49,8 @@ def show(target: Target, seen: runs.RunView, *, as_json: bool) -> None:
     for line in _epochs(summary.get("epochs", [])):
         out.print(line)
     render.print_facts(out, _facts(target, seen, outcome, folder))
+    for line in samples.lines(summary):
+        out.print(line)
     for gap in outcome.get("gaps", []):
         out.print(Text(f"not known: {one_line(gap, 400)}", style="yellow"))
 
@@ -64,6 +66,7 @@ def _facts(
         ("run record", str(folder / "record.json") if folder else outcome.get("record_uri", "")),
         ("metrics", str(folder / "metrics.json") if folder else outcome.get("metrics_uri", "")),
     ]
+    facts[3:3] = samples.facts(summary)
     if "billable_tokens" in summary:
         facts.insert(3, ("billable tokens", f"{summary['billable_tokens']:,}"))
     if "billable_seconds" in summary:

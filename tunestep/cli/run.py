@@ -1,6 +1,5 @@
 """``tunestep run`` and ``tunestep retry``."""
 
-import getpass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from tunestep.cli import render, requests, results, runs, uploads
 from tunestep.cli.failure import CliError
 from tunestep.cli.status import follow, print_next
 from tunestep.cli.stop import stop_run
-from tunestep.cli.target import Target, json_option, open_target, target_options
+from tunestep.cli.target import Target, json_option, open_target, target_options, user_name
 
 
 @click.command()
@@ -29,7 +28,7 @@ def run(request_file: str, world: str | None, detach: bool, as_json: bool, **opt
     target = open_target(world=world, on_progress=progress, **options)
     document, files = uploads.find(document, Path(request_file).parent, target.bucket)
     uploads.send(target, files, progress)
-    _start(target, {"request": document, "source": "cli", "requester": _user()}, detach, as_json)
+    _start(target, {"request": document, "source": "cli", "requester": user_name()}, detach, as_json)
 
 
 @click.command()
@@ -41,7 +40,7 @@ def retry(run_id: str, detach: bool, as_json: bool, **options: Any) -> None:
     """Run the request of RUN again as a new execution; a training job that completed is adopted."""
     target = open_target(on_progress=_progress(as_json), **options)
     earlier = runs.resolve(target, run_id)
-    _start(target, {"retry_of": earlier, "source": "cli", "requester": _user()}, detach, as_json)
+    _start(target, {"retry_of": earlier, "source": "cli", "requester": user_name()}, detach, as_json)
 
 
 def _start(target: Target, payload: dict[str, Any], detach: bool, as_json: bool) -> None:
@@ -57,7 +56,9 @@ def _start(target: Target, payload: dict[str, Any], detach: bool, as_json: bool)
     seen = _follow_or_stop(target, run_id, as_json)
     if seen.status == "SUCCEEDED":
         results.show(target, seen, as_json=as_json)
-    elif not as_json:
+    elif as_json:
+        render.print_json(render.as_dict(seen, target))
+    else:
         print_next(render.console(), seen, target)
     raise SystemExit(0 if seen.status == "SUCCEEDED" else 1)
 
@@ -75,12 +76,12 @@ def _follow_or_stop(target: Target, run_id: str, as_json: bool) -> runs.RunView:
     """Follow the run; the first Ctrl-C stops it and waits, the second one leaves."""
     errors = render.console(stderr=True)
     try:
-        return follow(target, run_id, as_json=as_json)
+        return follow(target, run_id, quiet=as_json)
     except KeyboardInterrupt:
         errors.print(f"\nStopping {run_id} and its training job. Ctrl-C again leaves it to end by itself.")
     try:
         stop_run(target, run_id)
-        seen = follow(target, run_id, as_json=as_json)
+        seen = follow(target, run_id, quiet=as_json)
     except KeyboardInterrupt:
         errors.print(f"\nLeft {run_id} to end by itself. Come back: tunestep watch {run_id} {target.flag}")
         raise SystemExit(130) from None
@@ -88,13 +89,6 @@ def _follow_or_stop(target: Target, run_id: str, as_json: bool) -> runs.RunView:
         "Stopped and cleaned up." if seen.error == "StoppedByUser" else f"It had ended: {seen.status}."
     )
     return seen
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _progress(as_json: bool) -> Any:

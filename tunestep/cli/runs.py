@@ -52,7 +52,7 @@ class RunView:
 
 def list_runs(target: Target, limit: int) -> list[dict[str, Any]]:
     """The latest runs, newest first: the table's run items as plain values."""
-    with aws_errors("list the runs"):
+    with aws_errors(f"list the runs of stack {target.stack} in {target.region}"):
         answer = target.clients.dynamodb.query(
             TableName=target.table,
             IndexName="by_kind",

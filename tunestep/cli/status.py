@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from tunestep.cli import render, runs
 from tunestep.cli.target import Target, json_option, open_target, target_options
-from tunestep.text import one_line
+from tunestep.text import one_line, visible
 
 POLL_SECONDS = 0.5
 """How often a local run is looked at; a stack is asked a tenth as often."""
@@ -82,38 +81,34 @@ def watch(run: str | None, as_json: bool, **options: Any) -> None:
     raise SystemExit(0 if seen.status == "SUCCEEDED" else 1)
 
 
-def follow(
-    target: Target, run_id: str, *, as_json: bool, until: Callable[[runs.RunView], bool] | None = None
-) -> runs.RunView:
-    """Show a run until it ends (or ``until`` holds) and return its last view.
+def follow(target: Target, run_id: str, *, as_json: bool = False, quiet: bool = False) -> runs.RunView:
+    """Show a run until it ends and return its last view.
 
-    A terminal gets a live picture, a pipe a line per change, ``as_json`` a JSON object per change.
+    A terminal gets a live picture, a pipe a line per change, ``as_json`` a JSON object per change;
+    ``quiet`` shows nothing.
     """
-    stop_when = until or (lambda seen: not seen.live)
     pause = POLL_SECONDS if target.local else POLL_SECONDS * 10
     out = render.console()
-    if as_json or not out.is_terminal:
-        return _follow_lines(target, run_id, as_json, stop_when, pause)
+    if quiet or as_json or not out.is_terminal:
+        return _follow_lines(target, run_id, as_json, quiet, pause)
     with Live(console=out, refresh_per_second=8, transient=False) as live:
         while True:
             seen = runs.view(target, run_id)
             live.update(render.panel(seen))
-            if stop_when(seen):
+            if not seen.live:
                 return seen
             time.sleep(pause)
 
 
-def _follow_lines(
-    target: Target, run_id: str, as_json: bool, stop_when: Callable[[runs.RunView], bool], pause: float
-) -> runs.RunView:
+def _follow_lines(target: Target, run_id: str, as_json: bool, quiet: bool, pause: float) -> runs.RunView:
     shown: set[str] = set()
     while True:
         seen = runs.view(target, run_id)
-        for line in _lines(seen, as_json):
+        for line in [] if quiet else _lines(seen, as_json):
             if line not in shown:
                 shown.add(line)
                 print(line, flush=True)
-        if stop_when(seen):
+        if not seen.live:
             return seen
         time.sleep(pause)
 
@@ -150,7 +145,7 @@ def _plain(event: dict[str, Any]) -> str:
     if "epoch" in event:
         return f"            epoch {event['epoch']} of {event['of']}"
     text = f"{event['status']}"
-    return text + (f"  {event['error']}: {event['cause']}" if event["error"] else "")
+    return text + (visible(f"  {event['error']}: {event['cause']}") if event["error"] else "")
 
 
 def print_next(out: Console, seen: runs.RunView, target: Target) -> None:

@@ -1,5 +1,6 @@
 """What a command talks to: the laptop cloud or a deployed stack. Nothing but the endpoint differs."""
 
+import getpass
 import json
 import os
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from botocore.exceptions import NoCredentialsError
 
 from tunestep import names
 from tunestep.aws import Clients
@@ -23,12 +25,16 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One stack, reachable. ``home`` is the laptop cloud's folder, None for a stack on AWS."""
+    """One stack, reachable. ``home`` is the laptop cloud's folder, None for a stack on AWS.
+
+    ``flag`` holds the options that lead back to this target, for the commands that a notice names.
+    """
 
     stack: str
     region: str
     account: str
     clients: Clients
+    flag: str
     home: Path | None = None
 
     @property
@@ -42,11 +48,6 @@ class Target:
     @property
     def table(self) -> str:
         return names.table_name(self.stack)
-
-    @property
-    def flag(self) -> str:
-        """The option that leads back to this target, for the commands a notice names."""
-        return "--local" if self.local else f"--stack {self.stack}"
 
     def execution_arn(self, run_id: str) -> str:
         return names.execution_arn(self.stack, self.account, self.region, run_id)
@@ -118,8 +119,9 @@ def open_target(
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Target:
     """The target that the options name; starts the laptop cloud when it is wanted and not running."""
-    if local and stack:
-        raise CliError("--local and --stack exclude each other")
+    check_options(
+        local=local, stack=stack, profile=profile, region=region, settings_file=settings_file, world=world
+    )
     settings = read_settings(settings_file)
     if local:
         return _laptop(settings_file, world, start, on_progress)
@@ -130,6 +132,34 @@ def open_target(
             "(a tunestep.yaml in this folder names one too)"
         )
     return _deployed(name, profile, region or (settings.region if settings else None))
+
+
+def check_options(
+    *,
+    local: bool,
+    stack: str | None,
+    profile: str | None,
+    region: str | None,
+    settings_file: str | None,
+    world: str | None = None,
+) -> None:
+    """Refuse options that would be ignored; raises CliError."""
+    if local and stack:
+        raise CliError("--local and --stack exclude each other")
+    if local and (profile or region):
+        raise CliError("--profile and --region are for --stack; --local has a region of its own")
+    if world and not local:
+        raise CliError("--world goes with --local")
+    if settings_file and not Path(settings_file).is_file():
+        raise CliError(f"there is no settings file {settings_file}")
+
+
+def user_name() -> str:
+    """Who is at the keyboard, as this machine knows them; nobody checks it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def _laptop(
@@ -159,6 +189,7 @@ def _laptop(
         region=endpoint.region,
         account=endpoint.account,
         clients=Clients(region=endpoint.region, endpoint_url=endpoint.url),
+        flag="--local",
         home=home,
     )
 
@@ -166,8 +197,18 @@ def _laptop(
 def _deployed(stack: str, profile: str | None, region: str | None) -> Target:
     clients = Clients(region=region, profile=profile)
     with aws_errors("find out which AWS account this is"):
-        account = clients.sts.get_caller_identity()["Account"]
-    return Target(stack=stack, region=clients.region, account=account, clients=clients)
+        try:
+            account = clients.sts.get_caller_identity()["Account"]
+        except NoCredentialsError:
+            raise CliError(
+                f"no AWS credentials for stack {stack}: name a profile with --profile, "
+                "or use --local for this machine",
+                code=1,
+            ) from None
+    flag = f"--stack {stack}"
+    flag += f" --profile {profile}" if profile else ""
+    flag += f" --region {region}" if region else ""
+    return Target(stack=stack, region=clients.region, account=account, clients=clients, flag=flag)
 
 
 def isolate_from_aws() -> None:
