@@ -1,0 +1,332 @@
+r"""Where a solution states its final answer.
+
+Marks: ``\boxed{}``, ``#### x``, ``<answer>x</answer>``, "final answer ...", "the answer is x", "Answer: x".
+Every mark counts and none outranks another, so a solution that states two answers gives two spans. Boxes
+joined by "and", "or" or commas are one answer with several parts. Only without any mark is the last sentence
+looked at. All expressions take time in proportion to the text.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from reward_functions._math.spans import (
+    DIGITS,
+    HOPE,
+    MATHS,
+    MAX_SENTENCE,
+    NUMBER,
+    PERCENT,
+    UNCLEAR,
+    VALUE_START,
+    Span,
+    refine,
+)
+from reward_functions.kit.answers import visible
+
+_TOKEN = re.compile(r"\\{1,2}(?:boxed|fbox)\s?\{|\\.|[{}]", re.DOTALL)
+_TAGS = re.compile(r"<(?:[|/]|answer|think|reasoning)", re.IGNORECASE)
+_ENDINGS = frozenset(
+    ("", ".", "$", "$.", "$$", "$$.", ".$", "**", "**.", "$**", "$.\n", ".\n", "\n", "\\)", "\\).", "\\]")
+)
+_ANSWER_IS = frozenset(
+    (" is ", " is $", " is $$", " is: ", " is: $", " is \\(", ": ", ": $", " is **", ":** $", ":** ")
+)
+_ONLY_BOX = re.compile(r"\\boxed\{([^{}\\$]{1,40})\}")
+_BARE_BOX = re.compile(r"\\boxed\s{1,3}([^\s{}$\\]{1,40})")
+_NOISE = re.compile(r"\\[A-Za-z]+|[A-Za-z]\s?_\{?\w{1,4}\}?\s?=|\b[a-z]\s?=|[^A-Za-z,;]")
+_BARE_DOLLAR = re.compile(r"(?<!\\)\$")
+_BROKEN = re.compile(r"\\\([ \t]*\n|(?<!\$)\$[ \t]*\n[^$\n]*\n[ \t]*\$(?!\$)")
+_HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)(?:\n+[ \t]*([^\n#]*))?")
+_TAG = re.compile(r"<answer>([^<]{0,2000})</answer>", re.IGNORECASE)
+_BEFORE = re.compile(
+    r"(?:^|[\n.!?:;,*_>#(\"']|\b(?:the|my|our|correct|so|therefore|thus|hence|and|is|exact|numerical|overall))[\s*_#]*$",
+    re.IGNORECASE,
+)
+_IS = re.compile(
+    r"s?[*_]{0,3}(?:\s{1,3}(?:to|for)\s(?:the|this|your)\s(?:final\s)?(?:question|problem))?[\s*_]{0,6}"
+    r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=)[\s*_]{0,3}(?:that\b|thus\b|therefore\b)?[:\s*_]*",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[.!?](?=[\s*]|[\"')\]]*(?:\s|$)|$)|\n")
+_TOKENS = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>")
+_LIST_ITEM = re.compile(r"\s*[0-9]+[.):]\s")
+_AFTERTHOUGHT = re.compile(
+    r"\b(?:maybe|perhaps|possibly|alternatively|otherwise|actually|wait|(?:could|might|may) (?:also )?be)\b"
+    r"[^.!?\n0-9]{0,60}?(-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?)",
+    re.IGNORECASE,
+)
+_OR = re.compile(
+    r"[\s$*_.,)}\]\\]{0,8}(?:or|/)\s[^.!?\n0-9]{0,30}?(?<![\w(])[$*\\({]*(-?[0-9][0-9,]*(?:\.[0-9]+)?)(?![\w^])",
+    re.IGNORECASE,
+)
+_DISPLAY = re.compile(r"\\\[.+?(\.?)\s*\\\]|\$\$.+?(\.?)\s*\$\$", re.DOTALL)
+_OR_BEFORE = re.compile(
+    r"(-?[0-9][0-9,]*(?:\.[0-9]+)?)[\s$*\\)]{0,4}\s(?:or)\s[^.!?\n0-9=]{0,20}$", re.IGNORECASE
+)
+_HEDGES = re.compile(
+    r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could be|not sure)\b", re.IGNORECASE
+)
+_MARGIN = 120
+_CONNECTING = 6
+_BESIDE = 60
+MAX_MARKS = 256
+
+
+class _Mark(NamedTuple):
+    start: int
+    end: int
+    span: Span
+
+
+def finals(text: str) -> list[Span]:
+    """The final answers that a text states, in order; empty when it states none."""
+    only = _only(text)
+    return [only] if only is not None else _all(text)
+
+
+def _only(text: str) -> Span | None:
+    """The answer of a text that ends in ``#### n`` or in one box and has no other mark, None for others.
+
+    What ``_all`` finds in most solutions, in a third of the time; single characters are looked for first
+    because that is the fastest search there is.
+    """
+    at = text.rfind("####")
+    if at >= 0:
+        boxed, lone = False, "\\" not in text and text.find("#", 0, at) < 0 and "nswer" not in text
+        span = Span(text[at + 4 :].strip(), prose=True) if lone and DIGITS.fullmatch(text, at + 4) else None
+    else:
+        at = text.rfind("\\boxed{")
+        boxed, span = True, _last_box(text, at) if at >= 0 else None
+    if span is None or ("W" in text and "NSWER" in text) or ("<" in text and _TAGS.search(text)):
+        return None
+    return None if " or " in text[max(0, at - _BESIDE) : at] else span
+
+
+def _last_box(text: str, at: int) -> Span | None:
+    """The box at ``at`` if the text ends with it, holds no other and says "answer" at most right before it."""
+    close = text.find("}", at)
+    content = text[at + 7 : close]
+    if close < 0 or not 0 < len(content) <= 40 or text[close + 1 :] not in _ENDINGS:
+        return None
+    if (
+        "{" in content
+        or "\\" in content
+        or "$" in content
+        or text.find("boxed", 0, at) >= 0
+        or "fbox" in text
+    ):
+        return None
+    said = text.rfind("nswer", 0, at)
+    if said >= 0 and (text[said + 5 : at] not in _ANSWER_IS or text.find("nswer", 0, said) >= 0):
+        return None
+    return Span(content)
+
+
+def _all(text: str) -> list[Span]:
+    if "think" in text or "reasoning" in text:
+        text = visible(text)
+    if "<|" in text or "</s>" in text:
+        text = _TOKENS.split(text, maxsplit=1)[0]
+    marks = _boxes(text) if "boxed" in text or "\\fbox" in text else []
+    if "####" in text:
+        marks += _hashes(text, bool(marks))
+    if "answer>" in text:
+        marks += [_Mark(found.start(), found.end(), refine(found[1])) for found in _TAG.finditer(text)]
+    if "nswer" in text or "NSWER" in text:
+        marks += _phrases(text, marks)
+    if not marks:
+        return _unmarked(text)
+    if len(marks) > MAX_MARKS:
+        return [UNCLEAR]
+    if len(marks) > 1:
+        marks.sort()
+    spans = [mark.span for mark in marks]
+    spans += _hedges(text, marks[0].start, marks[-1].end)
+    return list(dict.fromkeys(spans)) if len(spans) > 1 else spans
+
+
+def _boxes(text: str) -> list[_Mark]:
+    """Outermost closed boxes, with neighbours joined into one answer. One pass, however they are nested."""
+    only = _ONLY_BOX.search(text) if text.count("boxed") == 1 else None
+    if only is not None:
+        return [_together(text, [(only.start(), only.end(), only[1])])]
+    opened: list[tuple[int, int, bool]] = []
+    found: list[tuple[int, int, str]] = []
+    for token in _TOKEN.finditer(text, max(0, text.find("boxed") - 1) if "\\fbox" not in text else 0):
+        written = token[0]
+        if written[-1] == "{" and written != "\\{":
+            opened.append((token.start(), token.end(), len(written) > 1))
+        elif written == "}" and opened:
+            start, inside, box = opened.pop()
+            if box:
+                while found and found[-1][0] > start:
+                    found.pop()
+                found.append((start, token.end(), text[inside : token.start()]))
+    if not found:
+        found = [(bare.start(), bare.end(), bare[1]) for bare in _BARE_BOX.finditer(text)]
+    return _joined(text, found)
+
+
+def _joined(text: str, boxes: list[tuple[int, int, str]]) -> list[_Mark]:
+    marks: list[_Mark] = []
+    group: list[tuple[int, int, str]] = []
+    for box in boxes:
+        between = text[group[-1][1] : box[0]] if group else ""
+        if group and not _connects(between):
+            marks.append(_together(text, group))
+            group = []
+        group.append(box)
+    if group:
+        marks.append(_together(text, group))
+    return marks
+
+
+def _connects(between: str) -> bool:
+    """Whether the text between two boxes makes them parts of one answer: nothing, a comma, "and", "or"."""
+    if len(between) > _MARGIN:
+        return False
+    words = _NOISE.sub(" ", between).replace(",", " , ").replace(";", " , ").split()
+    joining = not words or not {",", "and", "or"}.isdisjoint(word.lower() for word in words)
+    return joining and len(words) <= _CONNECTING and ("." not in between or words in ([], ["and"], ["or"]))
+
+
+def _together(text: str, group: list[tuple[int, int, str]]) -> _Mark:
+    start, end = group[0][0], group[-1][1]
+    percent = PERCENT.match(text, end)
+    if len(group) == 1 and "$" not in group[0][2]:
+        content = group[0][2]
+        return _Mark(start, end, Span(content + "%" if percent and "%" not in content else content))
+    contents = list(dict.fromkeys(_BARE_DOLLAR.sub("", content).strip() for _, _, content in group))
+    if len(contents) == 1:
+        content = contents[0]
+        return _Mark(start, end, Span(content + "%" if percent and "%" not in content else content))
+    return _Mark(start, end, Span(", ".join(contents)))
+
+
+def _hashes(text: str, boxed: bool) -> list[_Mark]:
+    """``#### x`` is an answer, "#### Step 2: ..." a heading: only the last may be anything but a number."""
+    at = text.rfind("####")
+    if at == text.find("####") and DIGITS.fullmatch(text, at + 4):
+        return [_Mark(at, len(text), Span(text[at + 4 :].strip(), prose=True))]
+    found = list(_HASH.finditer(text))
+    marks = []
+    for hashes in found:
+        line = hashes[1].strip() or (hashes[2] or "").strip()
+        end = hashes.end(1) if hashes[1].strip() else hashes.end()
+        if not line:
+            continue
+        span = refine(line)
+        last = not boxed and hashes is found[-1] and not text[end:].strip()
+        if DIGITS.fullmatch(line) or (_plainly(line) and NUMBER.search(span.text)) or last:
+            marks.append(_Mark(hashes.start(), end, span))
+    return marks
+
+
+def _plainly(line: str) -> bool:
+    """Whether a line begins as a number does, and not as the item of a list ("2. Add the parts")."""
+    return VALUE_START.match(line) is not None and _LIST_ITEM.match(line) is None
+
+
+def _phrases(text: str, others: list[_Mark]) -> list[_Mark]:
+    """What follows "final answer", "the answer is" and their like, unless another mark says it already."""
+    marks: list[_Mark] = []
+    if len(others) > MAX_MARKS:
+        return marks
+    conclusion = _conclusion(text)
+    for count, (start, after, final) in enumerate(_introductions(text)):
+        if count > MAX_MARKS:
+            return [_Mark(start, len(text), UNCLEAR)]
+        end = _sentence_end(text, after)
+        if marks and start < marks[-1].end:
+            marks.pop()
+        if not final and "=" in text[end:conclusion]:
+            continue
+        if any(after <= mark.start < end or mark.start <= start < mark.end for mark in others):
+            continue
+        span = refine(text[after:end])
+        if span == UNCLEAR or (span.text and (span.certain or not others)):
+            marks.append(_Mark(start, end, span))
+    if others or any(mark.span.certain for mark in marks):
+        marks = [mark for mark in marks if mark.span.certain]
+    return marks
+
+
+def _conclusion(text: str) -> int:
+    """Where a closing ``#### x`` line begins, 0 without one.
+
+    "The answer is x" counts as a step on the way there if more is worked out in between: grade-school
+    solutions speak of the answer to a part before they go on.
+    """
+    at = text.rfind("####")
+    return at if at > 0 and "\n" not in text[at:].strip() else 0
+
+
+def _introductions(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Where "(final) answer is" begins, where what it introduces does, and whether it says final."""
+    for middle in ("nswer", "NSWER"):
+        at = text.find(middle)
+        while at >= 0:
+            linked = _IS.match(text, at + 5) if at and text[at - 1] in "aA" else None
+            if linked is not None:
+                before = text[max(0, at - 21) : at - 1]
+                final = before.rstrip()[-5:].lower() == "final"
+                if final or _BEFORE.search(before):
+                    yield at - 1, linked.end(), final
+            at = text.find(middle, at + 5)
+
+
+def _sentence_end(text: str, start: int) -> int:
+    """The end of the sentence from ``start``; displayed mathematics at its beginning is part of it."""
+    opening = text[start : start + 2]
+    closing = {"\\[": "\\]", "$$": "$$", "\\(": "\\)"}.get(opening)
+    if closing is not None:
+        close = text.find(closing, start + 2, start + MAX_SENTENCE)
+        if close >= 0:
+            return close + 2
+    end = _SENTENCE.search(text, start, start + MAX_SENTENCE)
+    return end.start() if end else min(len(text), start + MAX_SENTENCE)
+
+
+def _hedges(text: str, start: int, end: int) -> list[Span]:
+    """Other answers offered beside the marked one: "... 42. Or maybe 41", "41 or \\boxed{42}"."""
+    offered = []
+    if end + _CONNECTING < len(text):
+        tail = text[end : end + MAX_SENTENCE]
+        offered = [found[1] for found in _AFTERTHOUGHT.finditer(tail)]
+        beside = _OR.match(tail)
+        if beside is not None:
+            offered.append(beside[1])
+    before = text[max(0, start - _BESIDE) : start]
+    ahead = _OR_BEFORE.search(before) if " or " in before else None
+    if ahead is not None:
+        offered.append(ahead[1])
+    return [Span(number.rstrip(","), prose=True) for number in offered]
+
+
+def _unmarked(text: str) -> list[Span]:
+    """Without a mark: the whole of a short text, or the only candidate of its last sentence."""
+    text = HOPE.sub("", text[-MAX_SENTENCE:]).strip()
+    if not text:
+        return []
+    if _BROKEN.search(text):
+        return [UNCLEAR]
+    sentences = [part.strip() for part in _SENTENCE.split(_flat(text)) if part.strip(" .*_$")]
+    last = sentences[-1] if sentences else text
+    if len(sentences) == 1 and "\n" not in text:
+        last = text
+    if MATHS.search(last) is None and MATHS.search(text) and not NUMBER.search(last):
+        return [Span(text, certain=False)]
+    span = refine(last)
+    if not span.certain or _HEDGES.search(last):
+        return [Span(last, prose=True, certain=False)]
+    if not NUMBER.search(span.text) and len(span.text.split()) > 3 and "\\" not in span.text:
+        return []
+    return [span]
+
+
+def _flat(text: str) -> str:
+    """Displayed mathematics on one line, and the sentence ended where the display ends it."""
+    return _DISPLAY.sub(
+        lambda found: found[0].replace("\n", " ") + ("\n" if found[1] or found[2] else ""), text
+    )

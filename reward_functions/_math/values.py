@@ -1,0 +1,340 @@
+"""Reading a final answer as an exact value, or not at all.
+
+Everything here is linear in the length of the text. What is not read with certainty is None, which means
+undecided: the caller asks for a second opinion, never guesses.
+"""
+
+import functools
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple, Union
+
+from reward_functions._math import expressions
+from reward_functions._math.expressions import Letters
+from reward_functions._math.latex import MARK, plain
+from reward_functions._math.units import UNITS, Unit, unit
+
+MAX_TEXT = 2_000
+"""Longest answer that is read exactly, in characters."""
+
+MAX_DIGITS = 400
+MAX_POWER = 400
+
+Rational = int | Fraction
+
+
+class Number(NamedTuple):
+    """An exact number as it was written.
+
+    ``decimals`` counts the digits behind the decimal point (0 for integers and fractions). ``value`` includes
+    ``scale``, the word behind the number: "3 million" is 3,000,000 with scale 1,000,000.
+    """
+
+    value: Rational
+    percent: bool = False
+    decimals: int = 0
+    unit: Unit | None = None
+    name: str = ""
+    scale: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Numbers in brackets, or listed: ``kind`` is the pair of brackets, "{}" for a bare list."""
+
+    kind: str
+    items: tuple["Item", ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word for an answer ("odd", "Evelyn"), in lower case."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comma:
+    """A text such as "1,22": with a decimal comma it is ``number``, without it is the list ``group``."""
+
+    number: Number
+    group: Group
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A sum with roots, pi or letters in its only form; ``decimals`` when it was written with some."""
+
+    form: tuple[tuple[tuple[int, Letters], Fraction], ...]
+    decimals: bool = False
+    name: str = ""
+
+
+Item = Union[Number, Expression, "Group"]
+Value = Number | Group | Word | Comma | Expression
+
+_SIMPLE = re.compile(r"(-?(?:[0-9]{1,18}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,6}))(?:\.([0-9]{1,9}))?")
+_THOUSANDS = r"[1-9][0-9]{0,2}(?:,[0-9]{3})+"
+_NUMBER = re.compile(
+    rf"""
+    (?P<sign>[-+−]?)\s?(?P<currency>[$€£¥₹]?)\s?(?P<sign2>[-+−]?)\s?
+    (?:
+        \(?(?P<above>{_THOUSANDS}|[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<below>{_THOUSANDS}|[0-9]+(?:\.[0-9]+)?)\)?
+      | (?P<whole>[0-9]{{1,9}})\s\(?(?P<top>[0-9]{{1,9}})\s?/\s?(?P<bottom>[0-9]{{1,9}})\)?
+      | (?P<body>{_THOUSANDS}(?:\.[0-9]+)? | [1-9][0-9]{{0,2}}(?:\ [0-9]{{3}})+(?:\.[0-9]+)?
+          | [0-9]+(?:\.[0-9]*)? | \.[0-9]+)
+        (?:\s?[×·*x]\s?10\s?\^\s?\{{?\s?(?P<power>[-+−]?[0-9]{{1,4}})\s?\}}?|[eE](?P<exponent>[-+]?[0-9]{{1,4}}))?
+    )
+    (?:\s?(?P<percent>%|percent\b|percentage\b|pct\b|per\ cent\b))?
+    (?P<unit>\s?[°€£¥₹$¢]|-?\s?{MARK}?[A-Za-z][A-Za-z .'{MARK}-]{{0,60}}(?:\^?[23²³])?)?
+    [\s.]*
+    """,
+    re.VERBOSE,
+)
+_COMMA = re.compile(
+    r"(?P<sign>[-+−]?)[$€£¥₹]?(?P<whole>[0-9]+(?:\.[0-9]{3})*),(?P<decimals>[0-9]+)\s*(?P<tail>%|[€$£]?)"
+)
+_WORD = re.compile(r"[A-Za-z][A-Za-z' -]{1,80}")
+_NAME = re.compile(r"([A-Za-z](?:_\{?\w{1,8}\}?)?|[A-Za-z]{2,12}(?:\([a-z]\))?)\s*(?:=|:=)\s*(?=[^=])")
+_ARITHMETIC = re.compile(r"[0-9\s().,+*/×·÷$%−-]+")
+_SEPARATED = re.compile(r"\s*(?:,\s*and\b|,\s*or\b|\band\b|\bor\b)\s*")
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_SCALES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 1_000,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+_NOT_A_UNIT = frozenset(
+    {
+        "or",
+        "and",
+        "nor",
+        "versus",
+        "vs",
+        "plus",
+        "minus",
+        "times",
+        "over",
+        "divided",
+        "choose",
+        "factorial",
+        "squared",
+        "cubed",
+        "mod",
+        "pi",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "log",
+        "ln",
+        "exp",
+        "rad",
+        "maybe",
+        "perhaps",
+        "to",
+        "base",
+    }
+)
+
+
+def read(text: str, prose: bool = False) -> Value | None:
+    """The value of an answer as written (LaTeX or not), None when it is not plainly readable.
+
+    In ``prose`` any word behind a number may name what was counted; in mathematics "2 ab" is a product.
+    """
+    simple = _SIMPLE.fullmatch(text)
+    if simple is not None:
+        whole, digits = simple[1].replace(",", ""), simple[2]
+        if digits is None:
+            return Number(int(whole))
+        scale = 10 ** len(digits)
+        return Number(_whole(Fraction(int(whole + digits), scale)), False, len(digits))
+    return _read(text, prose) if len(text) <= MAX_TEXT else None
+
+
+@functools.lru_cache(maxsize=8_192)
+def _read(text: str, prose: bool) -> Value | None:
+    simple = plain(text)
+    return _value(simple, prose and "\\" not in simple) if simple else None
+
+
+def _value(text: str, prose: bool) -> Value | None:
+    number = _number(text, prose)
+    if number is not None:
+        return number
+    if "=" in text:
+        return _equation(text, prose)
+    comma = _COMMA.fullmatch(text)
+    if comma is not None:
+        return _comma(text, comma)
+    if text[0] == "(" and text[-1] == ")" and _spans(text) and "," not in text and ";" not in text:
+        return _number(text[1:-1].strip(), prose) or _expression(text)
+    return _group(text, prose) or _expression(text) or _word(text)
+
+
+def _word(text: str) -> Word | None:
+    text = text.replace(MARK, "").strip()
+    return Word(" ".join(text.lower().split())) if _WORD.fullmatch(text) else None
+
+
+def _equation(text: str, prose: bool) -> Value | None:
+    """ "x = 5" with its name, "3 + 4 = 7" as 7; the two sides of any other equation are not ours to judge."""
+    named = _NAME.match(text)
+    if named is not None and "=" not in text[named.end() :]:
+        value = _value(text[named.end() :].strip(), prose)
+        if isinstance(value, Number):
+            return value._replace(name=named[1])
+        if isinstance(value, Expression):
+            return replace(value, name=named[1])
+        return replace(value, name=named[1]) if isinstance(value, Group) and value.kind != "{}" else None
+    before, _, after = text.rpartition("=")
+    return _number(after.strip(), prose) if _ARITHMETIC.fullmatch(before) else None
+
+
+def _number(text: str, prose: bool) -> Number | None:
+    found = _NUMBER.fullmatch(text) if len(text) <= MAX_DIGITS + 100 else None
+    if found is None or (found["sign"] and found["sign2"]):
+        return None
+    value, decimals = _magnitude(found)
+    if value is None:
+        return None
+    if (found["sign"] or found["sign2"]) in ("-", "−"):
+        value = -value
+    percent = found["percent"] is not None
+    written = found["unit"]
+    if written is None:
+        return Number(value, percent, decimals, UNITS.get(found["currency"]))
+    words = written.replace(MARK, "").strip(" .-")
+    if not _counted(written, words, prose):
+        return None
+    scale = _SCALES.get(words.split(" ", 1)[0].lower().removesuffix("s"), 1)
+    if scale > 1:
+        words = words.partition(" ")[2]
+        decimals = 0 if (value * scale) == int(value * scale) else decimals
+    return Number(value * scale, percent, decimals, UNITS.get(found["currency"]) or unit(words), "", scale)
+
+
+def _counted(written: str, words: str, prose: bool) -> bool:
+    """Whether the words behind a number are a unit or a thing counted, and not a factor of a product."""
+    first = words.split(" ", 1)[0]
+    if not words or first.lower() in _NOT_A_UNIT:
+        return False
+    apart = written[0] in " -"
+    if MARK in written or (first in UNITS and (len(first) > 1 or not first.isalpha() or (prose and apart))):
+        return True
+    return apart and len(first) > (1 if prose else 3)
+
+
+def _magnitude(part: re.Match[str]) -> tuple[Rational | None, int]:
+    if part["above"]:
+        return _quotient(_decimal(part["above"])[0], _decimal(part["below"])[0]), 0
+    if part["whole"]:
+        below = int(part["bottom"])
+        return (int(part["whole"]) + Fraction(int(part["top"]), below) if below else None), 0
+    value, decimals = _decimal(part["body"] or "")
+    if value is None:
+        return None, 0
+    power = int((part["power"] or part["exponent"] or "0").replace("−", "-"))
+    if abs(power) > MAX_POWER:
+        return None, 0
+    if power:
+        value = _whole(value * Fraction(10) ** power)
+        decimals = max(0, decimals - power) if not isinstance(value, int) else 0
+    return value, decimals
+
+
+def _decimal(text: str) -> tuple[Rational | None, int]:
+    digits = text.replace(",", "").replace(" ", "")
+    if len(digits) > MAX_DIGITS:
+        return None, 0
+    whole, _, decimals = digits.partition(".")
+    if not decimals:
+        return int(whole), 0
+    return _whole(Fraction(int((whole or "0") + decimals), 10 ** len(decimals))), len(decimals)
+
+
+def _quotient(above: Rational | None, below: Rational | None) -> Rational | None:
+    return None if above is None or not below else _whole(Fraction(above) / below)
+
+
+def _whole(value: Rational) -> Rational:
+    return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
+
+
+def _comma(text: str, found: re.Match[str]) -> Comma | None:
+    written = found["sign"] + found["whole"].replace(".", "") + "." + found["decimals"] + found["tail"]
+    number, group = _number(written, False), _group(text, False)
+    return Comma(number, group) if number is not None and group is not None else None
+
+
+def _group(text: str, prose: bool) -> Group | None:
+    kind, inner = "{}", text
+    if text[0] in _BRACKETS and text[-1] in ")]}" and _spans(text):
+        kind, inner = text[0] + text[-1], text[1:-1].strip()
+    if (kind[0] == "{") != (kind[1] == "}"):
+        return None
+    parts = _split(_SEPARATED.sub(", ", inner) if "and" in inner or "or" in inner else inner)
+    if parts is None or (len(parts) < 2 and (kind != "{}" or inner is text)):
+        return None
+    items: list[Item] = []
+    for part in parts:
+        item: Item | None = _number(part, prose)
+        if item is None:
+            item = (_group(part, prose) if part[0] in "([" else None) or _expression(part)
+        if item is None:
+            return None
+        items.append(item)
+    return Group(kind, tuple(items))
+
+
+def _expression(text: str) -> Number | Expression | None:
+    form = expressions.read(text)
+    if form is None:
+        return None
+    value = expressions.rational(form)
+    if value is None:
+        return Expression(tuple(sorted(form.items())), "." in text)
+    return Number(_whole(value)) if "." not in text else None
+
+
+def _spans(text: str) -> bool:
+    """Whether the first bracket is closed by the last character and not before."""
+    depth = 0
+    for position, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+            if depth <= 0:
+                return position == len(text) - 1
+    return False
+
+
+def _split(text: str) -> list[str] | None:
+    """The parts between top-level separators: ";" before ", " before ",". None on unbalanced brackets."""
+    depth, cuts = 0, []
+    for position, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character in ",;" and depth == 0:
+            cuts.append(position)
+        if depth < 0:
+            return None
+    if depth:
+        return None
+    if any(text[cut] == ";" for cut in cuts):
+        cuts = [cut for cut in cuts if text[cut] == ";"]
+    elif any(text[cut + 1 : cut + 2] == " " for cut in cuts):
+        cuts = [cut for cut in cuts if text[cut + 1 : cut + 2] == " "]
+    edges = [-1, *cuts, len(text)]
+    parts = [text[start + 1 : end].strip() for start, end in pairwise(edges)]
+    return parts if all(parts) else None

@@ -1,0 +1,159 @@
+"""One verdict on one answer: exactly where that is possible, by the second opinion where it is not."""
+
+import functools
+import re
+from typing import NamedTuple
+
+from reward_functions._math import symbolic
+from reward_functions._math.compare import nearly, same
+from reward_functions._math.extract import finals
+from reward_functions._math.latex import plain
+from reward_functions._math.spans import NUMBER, Span
+from reward_functions._math.values import Value, Word, read
+
+MAX_WORDS = 12
+MAX_COMPARED = 2_048
+
+
+class Verdict(NamedTuple):
+    """``correct`` is None for an undecided answer; ``unreadable`` when the reference is at fault."""
+
+    correct: bool | None
+    why: str
+    unreadable: bool = False
+
+
+class Reference(NamedTuple):
+    """A reference answer: its text, and its value when that can be read exactly."""
+
+    text: str
+    value: Value | None
+
+
+class Open(NamedTuple):
+    """What is left to decide after the exact comparison: these answers against this reference."""
+
+    reference: Reference
+    answers: tuple[Span, ...]
+    another_right: bool = False
+
+
+_HEDGE = re.compile(
+    r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could|not|rather|instead|but)\b",
+    re.IGNORECASE,
+)
+NO_ANSWER = Verdict(False, "no final answer")
+RIGHT = Verdict(True, "equal to the reference")
+WRONG = Verdict(False, "not equal to the reference")
+SEVERAL = Verdict(None, "several different final answers, one of them right")
+NEARLY = Verdict(None, "equal only when rounded or in another notation")
+UNCLEAR = Verdict(None, "several candidates and no clear answer")
+TOO_LARGE = Verdict(None, "an expression too large to evaluate")
+UNREADABLE = Verdict(None, "the reference cannot be read as mathematics", unreadable=True)
+
+_SEVEREST = (UNREADABLE, WRONG, TOO_LARGE, UNCLEAR, NEARLY, RIGHT)
+
+
+def verdict(answer_text: str, reference_text: str) -> Verdict:
+    """Grade a solution; may take long on hostile input (see ``symbolic``), ``exact`` never does."""
+    found = exact(answer_text, reference_text)
+    return found if isinstance(found, Verdict) else decide(found)
+
+
+def exact(answer_text: str, reference_text: str) -> Verdict | Open:
+    """The verdict when exact arithmetic gives one, in time proportional to the texts; else what is open."""
+    answers = finals(answer_text)
+    if len(answers) == 1 and len(reference_text) <= MAX_COMPARED and len(answers[0].text) <= MAX_COMPARED:
+        verdict = _remembered(reference_text, answers[0])
+        return Open(reference(reference_text), tuple(answers)) if verdict is None else verdict
+    gold = reference(reference_text)
+    if not gold.text:
+        return UNREADABLE
+    if not answers:
+        return NO_ANSWER
+    found = {answer: _compare(gold, answer) for answer in answers}
+    verdicts = list(found.values())
+    if WRONG in verdicts:
+        return SEVERAL if RIGHT in verdicts else WRONG
+    if None in verdicts:
+        return Open(
+            gold, tuple(answer for answer, verdict in found.items() if verdict is None), RIGHT in verdicts
+        )
+    return NEARLY if NEARLY in verdicts else RIGHT
+
+
+def decide(question: Open) -> Verdict:
+    """The second opinion on every open answer; all of them have to be right."""
+    gold = question.reference
+    if symbolic.too_large(gold.text):
+        return TOO_LARGE
+    verdicts = [_second_opinion(gold, answer) for answer in question.answers]
+    if WRONG in verdicts and (question.another_right or RIGHT in verdicts):
+        return SEVERAL
+    return min(verdicts, key=_SEVEREST.index)
+
+
+def _second_opinion(gold: Reference, answer: Span) -> Verdict:
+    if symbolic.too_large(answer.text):
+        return TOO_LARGE
+    if (answer.prose or not answer.certain) and not _one_candidate(gold, answer):
+        return UNCLEAR
+    found = symbolic.equal(gold.text, answer.text, answer.prose)
+    if found is None:
+        return UNREADABLE
+    if found:
+        return RIGHT
+    return NEARLY if symbolic.nearly(gold.text, answer.text, answer.prose) else WRONG
+
+
+def reference(text: str) -> Reference:
+    """A reference answer, from a bare value or from a whole solution that ends in one."""
+    return _reference(text) if len(text) <= MAX_COMPARED else _reference.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _reference(text: str) -> Reference:
+    text = text.strip()
+    value = read(text, True)
+    if value is not None and not (isinstance(value, Word) and len(text.split()) > MAX_WORDS):
+        return Reference(text, value)
+    spans = finals(text) if _is_solution(text) else []
+    if len(spans) == 1 and spans[0].certain:
+        return Reference(spans[0].text, read(spans[0].text, spans[0].prose))
+    return Reference(text, None)
+
+
+def _is_solution(text: str) -> bool:
+    return "boxed" in text or "####" in text or "answer" in text.lower()
+
+
+def _one_candidate(gold: Reference, answer: Span) -> bool:
+    """Whether a sentence leaves no choice: "41, not 42" and "$41$ or maybe $42$" do, "x > 3" does not."""
+    if not answer.certain or (_HEDGE.search(answer.text) and not _HEDGE.search(gold.text)):
+        return False
+    return _mathematical(answer.text) or len(NUMBER.findall(answer.text)) <= 1
+
+
+def _mathematical(text: str) -> bool:
+    return any(sign in text for sign in "\\^=<>+*/") and _HEDGE.search(text) is None
+
+
+@functools.lru_cache(maxsize=16_384)
+def _remembered(reference_text: str, answer: Span) -> Verdict | None:
+    return _compare(reference(reference_text), answer)
+
+
+def _compare(gold: Reference, answer: Span) -> Verdict | None:
+    if not gold.text:
+        return UNREADABLE
+    value = read(answer.text, answer.prose) if answer.certain else None
+    if value is not None and gold.value is not None:
+        found = same(gold.value, value)
+        if found is not None:
+            return RIGHT if found else WRONG
+        if nearly(gold.value, value):
+            return NEARLY
+    if answer.text == gold.text:
+        return RIGHT
+    short = max(len(answer.text), len(gold.text)) <= MAX_COMPARED
+    return RIGHT if short and answer.text and plain(answer.text) == plain(gold.text) else None

@@ -1,0 +1,215 @@
+r"""The final answer of a text, by the marks that models and data sets put on it.
+
+Marks, all of which count and none of which outranks another: ``#### x``, ``\boxed{x}``,
+``<answer>x</answer>``, and phrases (``The answer is x``, ``Final answer: x``, ``Answer: x`` on a line). Two
+marks with different answers are two answers, whichever comes first, and so is a mark followed by "or ...",
+"maybe ...". What stands before ``</think>`` is thinking and counts for nothing. Every step takes time in
+proportion to the length of the text.
+
+>>> final_answer("9 * 2 = 18, so she has 18 left.\n#### 18")
+Final(answer='18', several=False, marked=True)
+>>> final_answer(r"\boxed{41}. The final answer is 42.").several
+True
+"""
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+from typing import NamedTuple
+
+from reward_functions.kit.types import Reference, RewardError
+
+MAX_ANSWER = 4_096
+"""Longest text taken for an answer, in characters."""
+
+REFERENCE_KEYS = (
+    "answer",
+    "final_answer",
+    "solution",
+    "ground_truth",
+    "reference_answer",
+    "target",
+    "label",
+    "value",
+)
+"""Where an object holds the answer, in this order."""
+
+_THINKING = ("think", "thinking", "reasoning")
+_TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,4}\{|\\.|[{}]", re.DOTALL)
+_HASHES = re.compile(r"^[ \t]{0,8}####(?!#)(.*)$", re.MULTILINE)
+_HEADING = re.compile(
+    r"[\s*_]{0,8}(?:\d{1,3}[.)]\s|(?:step|part|solution|explanation|(?:final )?answer|conclusion|reasoning"
+    r"|analysis|calculations?|summary|approach|problem|question|verification|note|given|result)\b)|.*:[\s*_]{0,8}$|\s*$",
+    re.IGNORECASE,
+)
+_PHRASE = re.compile(
+    r"(?:\b(?:the|my|our|correct|right|final)\s{1,4}(?:final\s{1,4}|correct\s{1,4}|right\s{1,4})?answer"
+    r"|\b(?:correct|right|best)\s{1,4}(?:option|choice)"
+    r"|^[ \t#>*_-]{0,8}answer)\b[*_]{0,3}[ \t]{0,4}"
+    r"(?:is|are|would be|should be|:|=)(?![a-z])[*_]{0,3}[ \t]{0,4}:?[*_]{0,3}[ \t]{0,4}"
+    r"|^#{1,6}[ \t]{1,4}[*_]{0,3}(?:final[ \t]{1,4})?answer[*_]{0,3}[ \t]{0,4}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEDGE = re.compile(
+    r"(?:^|[.!?;,)\n])[\s\"'*_$]{0,8}(?:or|alternatively|maybe|perhaps|possibly|otherwise|actually|wait|hmm"
+    r"|but it (?:could|might|may)|it (?:could|might|may)|(?:could|might|may) also)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
+_NEGATION = re.compile(r"not\b", re.IGNORECASE)
+_SHELL = " \t\r\n*_`\"'“”‘’$"
+_TAIL = ".,;:!。"
+_LAYERS = 4
+_GAP = 40
+_WHITESPACE = re.compile(r"\s+")
+
+
+class Final(NamedTuple):
+    """``answer`` is None when there is none, or ``several``; ``marked`` when something marks it as final."""
+
+    answer: str | None
+    several: bool = False
+    marked: bool = False
+
+
+class _Mark(NamedTuple):
+    start: int
+    end: int
+    content: str
+
+
+def final_answer(text: str, same: Callable[[str], Hashable] | None = None) -> Final:
+    """The final answer of a text; without any mark, the whole of a text short enough to be one.
+
+    ``same`` maps answers that count as equal to equal keys; by default case, white space and surrounding
+    punctuation make no difference.
+    """
+    text = visible(text)
+    same = same or plain
+    marks = sorted(_marks(text))
+    # A mark around another one, like <answer>\boxed{4}</answer>, is one answer.
+    inner = [
+        mark
+        for index, mark in enumerate(marks)
+        if index + 1 == len(marks) or marks[index + 1].start >= mark.end
+    ]
+    stated = [mark for mark in inner if not mark.content.endswith("?") and not _NEGATION.match(mark.content)]
+    if not stated:
+        whole = bare(text)
+        usable = bool(whole) and len(whole) <= MAX_ANSWER and not inner
+        return Final(whole if usable else None)
+    last = max(stated, key=lambda mark: mark.end)
+    if len({same(mark.content) for mark in stated}) > 1 or hedged(text, last.end):
+        return Final(None, several=True, marked=True)
+    return Final(last.content if 0 < len(last.content) <= MAX_ANSWER else None, marked=True)
+
+
+def readings(answer: str) -> list[str]:
+    """What an answer may be read as: the whole, or its first sentence when the rest adds no other answer."""
+    found = _SENTENCE_END.search(answer)
+    if found is None or hedged(answer, found.start()):
+        return [answer]
+    return [answer, bare(answer[: found.start()])]
+
+
+def hedged(text: str, start: int = 0) -> bool:
+    """Whether a text takes back or doubles what stands before it ("or ...", "maybe ...", "wait ...")."""
+    return _HEDGE.search(text, start) is not None
+
+
+def expected(reference: Reference) -> str:
+    """The answer that a reference holds; raises RewardError when it holds none or several.
+
+    A text with a mark holds what is marked (``... #### 18``); an object holds it under one of REFERENCE_KEYS.
+    """
+    if isinstance(reference, dict):
+        value = next((reference[key] for key in REFERENCE_KEYS if reference.get(key) not in (None, "")), None)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise RewardError(f"the reference is an object without a text under {', '.join(REFERENCE_KEYS)}")
+        reference = str(value)
+    if not isinstance(reference, str):
+        raise RewardError("there is no reference answer" if reference is None else "the reference is a list")
+    found = final_answer(reference)
+    if found.several:
+        raise RewardError("the reference has two different final answers")
+    if found.answer is None:
+        raise RewardError("the reference has no answer")
+    return found.answer
+
+
+def visible(text: str) -> str:
+    """The text after the model's thinking; nothing while that is not closed."""
+    for tag in _THINKING:
+        before, closed, after = text.rpartition(f"</{tag}>")
+        if closed:
+            text = after
+        elif f"<{tag}>" in before + after:
+            text = text.partition(f"<{tag}>")[0]
+    return text
+
+
+def bare(text: str) -> str:
+    """Without surrounding white space, emphasis, quotes, dollar signs and final punctuation."""
+    for _ in range(_LAYERS):
+        text = text.strip(_SHELL).rstrip(_TAIL)
+        if text.startswith("\\(") and text.endswith("\\)"):
+            text = text[2:-2]
+    return text
+
+
+def plain(text: str) -> str:
+    """One form for texts that differ in case, white space and surrounding punctuation alone."""
+    return _WHITESPACE.sub(" ", bare(text)).casefold()
+
+
+def in_tags(text: str) -> list[str]:
+    """The different contents of ``<answer>...</answer>``, in their order."""
+    return list(dict.fromkeys(mark.content for mark in _tagged(text, "answer")))
+
+
+def _marks(text: str) -> Iterator[_Mark]:
+    for found in _HASHES.finditer(text):
+        if not _HEADING.match(found[1]):
+            yield _Mark(found.start(), found.end(), bare(found[1]))
+    yield from _phrases(text)
+    yield from _boxes(text)
+    yield from _tagged(text, "answer")
+
+
+def _phrases(text: str) -> Iterator[_Mark]:
+    """A phrase's answer goes to the end of its line, or of the next one with text when nothing follows it."""
+    found = list(_PHRASE.finditer(text))
+    for index, phrase in enumerate(found):
+        gap = text[phrase.end() : phrase.end() + _GAP]
+        start = phrase.end() + len(gap) - len(gap.lstrip())
+        limit = found[index + 1].start() if index + 1 < len(found) else len(text)
+        end = text.find("\n", start, limit)
+        end = limit if end < 0 else end
+        box, stop = text.find("\\boxed", start, end), _SENTENCE_END.search(text, start, end)
+        if stop and box > stop.start():
+            end = stop.start()
+        if content := bare(text[start:end]):
+            yield _Mark(phrase.start(), end, content)
+
+
+def _boxes(text: str) -> Iterator[_Mark]:
+    r"""``\boxed{...}`` with balanced braces; one that is never closed is no mark."""
+    opened: list[tuple[int, int, bool]] = []
+    for found in _TOKEN.finditer(text):
+        piece = found[0]
+        if piece.endswith("{") and piece != "\\{":
+            opened.append((found.start(), found.end(), piece != "{"))
+        elif piece == "}" and opened:
+            start, inside, boxed = opened.pop()
+            if boxed and found.start() - inside <= MAX_ANSWER:
+                yield _Mark(start, found.end(), bare(text[inside : found.start()]))
+
+
+def _tagged(text: str, tag: str) -> Iterator[_Mark]:
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    start = text.find(opening)
+    while start >= 0:
+        end = text.find(closing, start)
+        if end < 0:
+            return
+        yield _Mark(start, end + len(closing), bare(text[start + len(opening) : end]))
+        start = text.find(opening, end)
