@@ -8,9 +8,11 @@ TUNESTEP_SYNTH=local leaves the wheels out of the functions' asset.
 import json
 import os
 import sys
+from dataclasses import replace
 
 from infra import node
-from infra.bundle import LOCK, Bundle, BundleFailed
+from infra.bundle import LOCK, REWARD_ARCHITECTURE, REWARD_PACKAGES, Bundle, BundleFailed
+from infra.rewards import deployed
 from tunestep.settings import Settings, SettingsInvalid, load
 
 
@@ -30,14 +32,25 @@ def synthesize(chosen: Settings, bundle: Bundle) -> None:
     from infra.stack import TunestepStack  # noqa: PLC0415
 
     app = cdk.App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR") or "cdk.out", analytics_reporting=False)
-    packager = Packager(bundle)
+    core = Packager(bundle)
+    rewards = deployed()
+    # Rewards with the same wheels share an asset; without wheels, as on a laptop, all of them do.
+    locks = {reward: reward.lock if bundle.lock else None for reward in rewards}
+    packagers = {
+        lock: Packager(replace(bundle, packages=REWARD_PACKAGES, lock=lock, architecture=REWARD_ARCHITECTURE))
+        for lock in locks.values()
+    }
     try:
-        TunestepStack(app, settings=chosen, code=packager.code())
+        codes = {lock: packager.code() for lock, packager in packagers.items()}
+        TunestepStack(
+            app, settings=chosen, code=core.code(), rewards={r: codes[lock] for r, lock in locks.items()}
+        )
         app.synth()
     except RuntimeError:
-        if packager.failure is None:
+        failures = [packager.failure for packager in (core, *packagers.values()) if packager.failure]
+        if not failures:
             raise
-        raise packager.failure from None
+        raise failures[0] from None
 
 
 def main() -> int:

@@ -16,6 +16,10 @@ _SHAPES: dict[str, tuple[re.Pattern[str], str]] = {
         re.compile(_ARN.format(service="sagemaker", resource="mlflow-(app|tracking-server)/")),
         "the ARN of an MLflow app or tracking server",
     ),
+    "reward_functions": (
+        re.compile(_ARN.format(service="lambda", resource="function:")),
+        "the ARN of a Lambda function without version or alias",
+    ),
     "locations": (
         re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^*?$]*/)?)?"),
         "s3://bucket or s3://bucket/prefix/",
@@ -41,9 +45,13 @@ def check(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Arns:
-    """Every ARN that a policy or an environment variable of the stack mentions."""
+    """Every ARN that a policy or an environment variable of the stack mentions.
+
+    ``rewards`` are the names of the reward functions that the stack deploys.
+    """
 
     settings: Settings
+    rewards: tuple[str, ...] = ()
 
     def _of(self, service: str, resource: str, account: str = Aws.ACCOUNT_ID) -> str:
         return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{account}:{resource}"
@@ -62,6 +70,34 @@ class Arns:
 
     def function(self, verb: str) -> str:
         return self._of("lambda", f"function:{names.function_name(self.stack, verb)}")
+
+    @property
+    def reward_functions(self) -> list[str]:
+        """Functions that may score answers: the stack's own and those the settings list."""
+        own = [
+            names.reward_function_name(self.stack, reward, contract)
+            for reward in self.rewards
+            for contract in names.REWARD_CONTRACTS
+        ]
+        made = [self._of("lambda", f"function:{name}") for name in own]
+        return list(dict.fromkeys((*made, *self.settings.allowed.reward_functions)))
+
+    @property
+    def own_rewards(self) -> str:
+        """Every name that only a reward of this stack can have."""
+        return self._of("lambda", f"function:{names.reward_function_prefix(self.stack)}*")
+
+    @property
+    def registry_hub(self) -> str:
+        """Name of the account's registry hub, where settings say which account and region that is."""
+        region, account = self.settings.region, self.settings.account
+        return names.registry_hub_name(region, account) if region and account else "*"
+
+    @property
+    def judges(self) -> list[str]:
+        """The models that RLAIF takes as judges."""
+        model = f"arn:{Aws.PARTITION}:bedrock:{Aws.REGION}::foundation-model"
+        return [f"{model}/{judge}" for judge in sorted(names.JUDGE_REGIONS)]
 
     def log_streams(self, group: str) -> str:
         return self._of("logs", f"log-group:{group}:*")
@@ -106,6 +142,9 @@ class Arns:
     def sagemaker(self, *types: str) -> list[str]:
         """All resources of the account of each SageMaker type."""
         return [self._of("sagemaker", f"{type_}/*") for type_ in types]
+
+    def sagemaker_named(self, type_: str, name: str) -> str:
+        return self._of("sagemaker", f"{type_}/{name}")
 
     def ec2(self, type_: str, name: str) -> str:
         """A subnet or security group that settings give by id or by ARN."""

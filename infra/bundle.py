@@ -8,6 +8,7 @@ the zip dates every file 1980, so bytecode with time stamps would count as stale
 import compileall
 import contextlib
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -21,17 +22,26 @@ from typing import Literal
 Architecture = Literal["arm64", "x86_64"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-LOCK = REPOSITORY / "requirements" / "lambda-core.txt"
+LOCKS = REPOSITORY / "requirements"
+LOCK = LOCKS / "lambda-core.txt"
 PACKAGES = ("lambdas", "tunestep")
+REWARD_PACKAGES = ("reward_functions",)
+REWARD_ARCHITECTURE: Architecture = "x86_64"
+"""jsonschema-rs has no arm64 wheel for the glibc of Lambda's Python 3.11."""
+
 LEFT_OUT = ("tunestep/cli", "tunestep/local")
-LAYOUT = 1
+LAYOUT = 2
 """Raised whenever the same input gives another bundle."""
 
-# Python 3.11 runs on Amazon Linux 2 with glibc 2.26; manylinux2014 (glibc 2.17) suits every runtime.
+# Some wheels claim a newer platform than their libraries need, so the claim is taken and the need is read.
 _PLATFORMS: dict[Architecture, str] = {
-    "arm64": "aarch64-manylinux2014",
-    "x86_64": "x86_64-manylinux2014",
+    "arm64": "aarch64-manylinux_2_28",
+    "x86_64": "x86_64-manylinux_2_28",
 }
+_NEEDS = re.compile(rb"GLIBC_2\.(\d+)")
+_AMAZON_LINUX_2, _AMAZON_LINUX_2023 = 26, 34
+"""Minor versions of glibc: Lambda's Python 3.11 runs on the former, later ones on the latter."""
+
 _MACHINE_DEPENDENT = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 
 
@@ -44,10 +54,12 @@ class Bundle:
     """The recipe of one zip file.
 
     ``lock`` is a requirements file with hashes, or None for sources alone (the laptop cloud runs them
-    with the wheels of its own environment). ``python`` is the (major, minor) version of the runtime.
+    with the wheels of its own environment). ``packages`` are the folders of sources, the first of which
+    gives the asset its place. ``python`` is the (major, minor) version of the runtime.
     """
 
     lock: Path | None
+    packages: tuple[str, ...] = PACKAGES
     architecture: Architecture = "arm64"
     python: tuple[int, int] = sys.version_info[:2]
     root: Path = REPOSITORY
@@ -59,7 +71,7 @@ class Bundle:
 
     def sources(self) -> Iterator[Path]:
         """Every file that is copied, relative to the repository, in a stable order."""
-        for package in PACKAGES:
+        for package in self.packages:
             for file in sorted((self.root / package).rglob("*")):
                 path = file.relative_to(self.root)
                 if file.is_file() and "__pycache__" not in path.parts and not self._left_out(path):
@@ -87,7 +99,7 @@ class Bundle:
         for path in self.sources():
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.root / path, target / path)
-        for package in PACKAGES:
+        for package in self.packages:
             _compile(target / package, target)
 
     def wheels(self, lock: Path) -> Path:
@@ -106,6 +118,7 @@ class Bundle:
                 made = Path(scratch) / "wheels"
                 self._install(lock, made)
                 _prune(made)
+                self._check_libraries(lock, made)
                 _compile(made, made)
                 # Somebody else may have made it meanwhile; theirs is as good.
                 with contextlib.suppress(OSError):
@@ -132,6 +145,17 @@ class Bundle:
                 "again. TUNESTEP_SYNTH=local leaves the wheels out, for a template that is only looked at "
                 "or run on a laptop."
             )
+
+    def _check_libraries(self, lock: Path, made: Path) -> None:
+        has = _AMAZON_LINUX_2 if self.python < (3, 12) else _AMAZON_LINUX_2023
+        for library in sorted(made.rglob("*.so*")):
+            needs = max((int(minor) for minor in _NEEDS.findall(library.read_bytes())), default=0)
+            if needs > has:
+                raise BundleFailed(
+                    f"{library.relative_to(made)} of {lock.name} needs glibc 2.{needs}; Lambda's Python "
+                    f"{self.version} ({self.architecture}) has 2.{has}. Synthesize with Python 3.12 or "
+                    "later, or pin an older version of that library."
+                )
 
 
 def _compile(folder: Path, root: Path) -> None:
@@ -160,4 +184,8 @@ def _prune(target: Path) -> None:
 
 
 if __name__ == "__main__":
+    from infra.rewards import deployed
+
     Bundle(lock=LOCK).wheels(LOCK)
+    for needed in dict.fromkeys(reward.lock for reward in deployed() if reward.lock):
+        Bundle(lock=needed, architecture=REWARD_ARCHITECTURE).wheels(needed)

@@ -13,7 +13,7 @@ from infra.arns import Arns
 from infra.log_groups import log_group
 from infra.permissions import function_role
 from tunestep import names
-from tunestep.settings import Settings, SettingsInvalid, to_json
+from tunestep.settings import Rewards, Settings, SettingsInvalid, to_json
 
 SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
 """Python versions that Lambda runs; bytecode belongs to one of them."""
@@ -35,8 +35,8 @@ class Size(NamedTuple):
 SIZES: dict[str, Size] = {
     "validate": Size(memory=1024, timeout=180),
     "check_dataset": Size(memory=1769, timeout=900),
-    "certify_reward": Size(timeout=300),
-    "register_evaluator": Size(timeout=120),
+    "certify_reward": Size(memory=1024, timeout=900),
+    "register_evaluator": Size(timeout=300),
     "start_training": Size(timeout=180),
     "collect_results": Size(timeout=300),
     "clean_up": Size(timeout=180),
@@ -62,7 +62,9 @@ def environment(arns: Arns) -> dict[str, str]:
 
     Raises SettingsInvalid when the settings are too long for a function's environment.
     """
-    settings: Settings = msgspec.structs.replace(arns.settings, notice_emails=(), log_retention_days=90)
+    settings: Settings = msgspec.structs.replace(
+        arns.settings, notice_emails=(), log_retention_days=90, rewards=Rewards()
+    )
     text = to_json(settings)
     if len(text.encode()) > _SETTINGS_LIMIT:
         raise SettingsInvalid(
@@ -78,6 +80,7 @@ def environment(arns: Arns) -> dict[str, str]:
         "TUNESTEP_EXECUTION_ROLE_ARN": arns.execution_role,
         "TUNESTEP_TOPIC_ARN": arns.topic,
         "TUNESTEP_SETTINGS": text,
+        "TUNESTEP_REWARDS": ",".join(arns.rewards),
         "POWERTOOLS_SERVICE_NAME": "tunestep",
         "POWERTOOLS_METRICS_NAMESPACE": "Tunestep",
         "POWERTOOLS_LOG_LEVEL": "INFO",

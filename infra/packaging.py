@@ -33,7 +33,7 @@ class Packager:
     def code(self) -> lambda_.Code:
         """The asset; functions that share it share one upload."""
         return lambda_.Code.from_asset(
-            str(self._bundle.root / "lambdas"),
+            str(self._bundle.root / self._bundle.packages[0]),
             asset_hash=self._bundle.digest(),
             asset_hash_type=cdk.AssetHashType.CUSTOM,
             bundling=cdk.BundlingOptions(

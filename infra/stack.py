@@ -1,5 +1,7 @@
 """The stack: what is in it, and in which order it is put together."""
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -8,6 +10,8 @@ from constructs import Construct
 from infra.arns import Arns, check
 from infra.functions import Functions
 from infra.notices import Notices
+from infra.reward_functions import RewardFunctions
+from infra.rewards import Reward
 from infra.storage import Storage
 from infra.training_role import TrainingRole
 from infra.triggers import Triggers, Undelivered
@@ -18,7 +22,14 @@ from tunestep.settings import Settings
 class TunestepStack(cdk.Stack):
     """One stack, for any account and region: it looks nothing up."""
 
-    def __init__(self, scope: Construct, *, settings: Settings, code: lambda_.Code) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: Settings,
+        code: lambda_.Code,
+        rewards: Mapping[Reward, lambda_.Code],
+    ) -> None:
         super().__init__(
             scope,
             settings.stack,
@@ -29,12 +40,13 @@ class TunestepStack(cdk.Stack):
         check(settings)
         for name, value in settings.tags.items():
             cdk.Tags.of(self).add(name, value)
-        arns = Arns(settings)
+        arns = Arns(settings, rewards=tuple(reward.name for reward in rewards))
         key = kms.Key.from_key_arn(self, "Key", settings.kms_key) if settings.kms_key else None
 
         Storage(self, "Storage", arns=arns, key=key)
         Notices(self, "Notices", arns=arns, key=key)
         TrainingRole(self, "Training", arns=arns)
+        RewardFunctions(self, "Rewards", arns=arns, rewards=rewards)
         undelivered = Undelivered(self, "Undelivered").queue
         functions = Functions(self, "Functions", arns=arns, code=code, undelivered=undelivered).by_verb
         Workflow(self, "Workflow", arns=arns, functions=functions)

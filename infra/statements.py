@@ -140,6 +140,34 @@ def reads_registry(arns: Arns) -> Statements:
     ]
 
 
+def looks_at_rewards(arns: Arns) -> Statements:
+    """Reads code hash and configuration of the reward functions, and the tag that makes one the stack's."""
+    listed = [named for arn in arns.settings.allowed.reward_functions for named in (arn, f"{arn}:*")]
+    return [
+        allow(["lambda:GetFunctionConfiguration"], [arns.own_rewards, *listed]),
+        allow(["lambda:ListTags"], [arns.own_rewards]),
+    ]
+
+
+def invokes_rewards(arns: Arns) -> Statements:
+    """The reward functions, without version or alias, because that is what a job calls."""
+    functions = arns.reward_functions
+    return [allow(["lambda:InvokeFunction"], functions)] if functions else []
+
+
+def asks_judges(arns: Arns) -> Statements:
+    return [allow(["bedrock:InvokeModel"], arns.judges)]
+
+
+def registers_evaluators(arns: Arns) -> Statements:
+    """Makes the account's registry hub and imports evaluators into it."""
+    hub, content = arns.sagemaker_named("hub", arns.registry_hub), f"{arns.registry_hub}/JsonDoc/*"
+    return [
+        allow(["sagemaker:CreateHub"], [hub]),
+        allow(["sagemaker:ImportHubContent"], [hub, arns.sagemaker_named("hub-content", content)]),
+    ]
+
+
 def creates_groups(arns: Arns) -> Statements:
     return [
         allow(

@@ -85,14 +85,13 @@ def _lineage(arns: Arns) -> Statements:
 
 
 def _rewards(arns: Arns) -> Statements:
-    """Reward functions by the name that the service demands, and the judges of RLAIF.
+    """Exactly the reward functions that a request may name, and the judges of RLAIF.
 
     A judge reached through a cross-region profile runs in another region, hence its wildcard.
     """
-    function = f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function"
     bedrock = f"arn:{Aws.PARTITION}:bedrock"
     return [
-        allow(["lambda:InvokeFunction"], [f"{function}:*SageMaker*", f"{function}:*sagemaker*"]),
+        *may.invokes_rewards(arns),
         allow(
             ["bedrock:InvokeModel"],
             [

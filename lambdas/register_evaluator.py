@@ -1,4 +1,4 @@
-"""RegisterEvaluator: the evaluator that the job will call."""
+"""RegisterEvaluator: the evaluator that the job will call, registered when it is not there yet."""
 
 from lambdas import _runtime
 from tunestep.context import StepEvent

@@ -10,6 +10,8 @@ from contextlib import suppress
 from tunestep import names, s3uri
 from tunestep.checks.context import PlanContext
 from tunestep.findings import Finding, error
+from tunestep.lambda_functions import FunctionArn
+from tunestep.lambda_functions import parse as parse_function
 from tunestep.s3uri import S3Uri, S3UriInvalid
 
 CODE = "NOT_ALLOWED_BY_SETTINGS"
@@ -78,6 +80,42 @@ def location(ctx: PlanContext, uri: S3Uri, where: str) -> Finding | None:
     if ctx.open or any(s3uri.is_within(uri, place) for place in _locations(ctx)):
         return None
     return refusal(where, str(uri), "locations")
+
+
+def is_stack_reward(ctx: PlanContext, function: FunctionArn) -> bool:
+    """Whether the function's name is that of a reward of this stack; its tag has to say so as well."""
+    return function.name.startswith(names.reward_function_prefix(ctx.stack))
+
+
+def is_listed_reward(ctx: PlanContext, function: FunctionArn) -> bool:
+    """Whether the settings list the function, with or without a version or alias."""
+    listed = filter(None, map(parse_function, ctx.settings.allowed.reward_functions))
+    return function.unqualified in {entry.unqualified for entry in listed}
+
+
+def reward_function(ctx: PlanContext, function: FunctionArn, where: str) -> Finding | None:
+    """None when the function may score answers: a reward of this stack by its name, or a listed one.
+
+    A function of another account or region is refused wherever the settings list it, and so are the
+    stack's other functions, which would act with the stack's rights on whatever a request sends them.
+    """
+    if (function.region, function.account) != (ctx.region, ctx.account):
+        return error(
+            "REWARD_ELSEWHERE",
+            where,
+            f"{function.unqualified} is not in account {ctx.account} and region {ctx.region}.",
+            "Deploy the reward there: `tunestep reward new` writes one to start from.",
+        )
+    if function.name in {names.function_name(ctx.stack, verb) for verb in names.FUNCTIONS}:
+        return error(
+            CODE,
+            where,
+            f"{function.name} is one of the functions that run this stack, and none of its rewards.",
+            "Name a reward function; `tunestep reward list` shows the stack's own.",
+        )
+    if ctx.open or is_stack_reward(ctx, function) or is_listed_reward(ctx, function):
+        return None
+    return refusal(where, function.unqualified, "reward_functions")
 
 
 def hub_file(ctx: PlanContext, uri: S3Uri, where: str) -> Finding | None:

@@ -11,7 +11,7 @@ from tunestep import notices, runs, tokens
 from tunestep.context import Context, StepEvent, plan_of
 from tunestep.errors import ApprovalDeclined, ApprovalExpired, PlanChanged, ServiceFault, TunestepError
 from tunestep.faults import AWS_FAULTS, describe
-from tunestep.plan_model import Plan
+from tunestep.plan_model import Plan, RewardPlan
 from tunestep.request import RequestInvalid, parse, request_hash
 from tunestep.runs import Item, run_pk
 from tunestep.text import one_line
@@ -44,7 +44,17 @@ def facts(plan: Plan) -> dict[str, Any]:
         "model_version": plan.model.version,
         "source_model_package_arn": plan.model.source_model_package_arn,
         "licence": licence,
+        **({"reward": _pins(plan.reward)} if plan.reward else {}),
     }
+
+
+def _pins(reward: RewardPlan) -> dict[str, str]:
+    """What scores the answers, and the digests by which it is known again."""
+    shown = (
+        *("kind", "value", "function_arn", "code_sha256", "configuration_sha256"),
+        *("prompt_uri", "prompt_version_id", "prompt_sha256", "judge_model"),
+    )
+    return {name: value for name in shown if (value := getattr(reward, name))}
 
 
 def _same(item: Mapping[str, Any], plan: Plan) -> list[str]:

@@ -79,12 +79,12 @@ class Clients:
     def region(self) -> str:
         return str(self.session.region_name or "")
 
-    def _make(self, service: str, read_timeout: int = 60) -> Client:
+    def _make(self, service: str, read_timeout: float = 60, attempts: int = 4) -> Client:
         return self.session.client(
             service,
             endpoint_url=self._endpoint_url,
             config=Config(
-                retries={"mode": "standard", "total_max_attempts": 4},
+                retries={"mode": "standard", "total_max_attempts": attempts},
                 connect_timeout=5,
                 read_timeout=read_timeout,
                 user_agent_extra=f"tunestep/{__version__}",
@@ -121,6 +121,14 @@ class Clients:
     @cached_property
     def lambda_(self) -> Client:
         return self._make("lambda", read_timeout=910)
+
+    def lambda_once(self, read_timeout: float) -> Client:
+        """A Lambda client for functions that are not ours: it waits so many seconds, and calls once."""
+        return self._make("lambda", read_timeout=read_timeout, attempts=1)
+
+    @cached_property
+    def bedrock_runtime(self) -> Client:
+        return self._make("bedrock-runtime", read_timeout=60, attempts=2)
 
     @cached_property
     def sts(self) -> Client:

@@ -15,6 +15,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     ``laptop`` is set by the laptop cloud alone: ``open`` when the user gave no settings file, so that
     nothing has to be listed before it may be used; ``settings`` when a file sets the ceiling.
+    ``rewards`` are the names of the reward functions that the stack deploys.
     """
 
     stack: str
@@ -27,6 +28,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     settings: Settings
     laptop: str = ""
+    rewards: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -50,4 +52,5 @@ def load(source: Mapping[str, str] | None = None) -> Environment:
         account=account,
         settings=from_json(env.get(f"{_PREFIX}SETTINGS", "{}")),
         laptop=env.get(f"{_PREFIX}LAPTOP", ""),
+        rewards=tuple(filter(None, env.get(f"{_PREFIX}REWARDS", "").split(","))),
     )

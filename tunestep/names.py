@@ -1,5 +1,7 @@
 """Names, prefixes and tags: the one list that infra, functions and the command share."""
 
+import base64
+import hashlib
 import re
 
 HUB = "SageMakerPublicHub"
@@ -43,6 +45,21 @@ PRIVATE_PREFIXES: tuple[str, ...] = (PREFIX_RUNS, PREFIX_EVIDENCE, PREFIX_PRESET
 
 TAG_RUN = "tunestep:run"
 TAG_REQUEST_HASH = "tunestep:request-hash"
+TAG_REWARD = "tunestep:reward"
+"""On every reward function that the stack deploys; the value is the reward's name."""
+
+_EVERYWHERE = ("us-west-2", "us-east-1", "ap-northeast-1", "eu-west-1")
+_LARGE = ("us-west-2", "ap-northeast-1")
+
+JUDGE_REGIONS: dict[str, tuple[str, ...]] = {
+    "openai.gpt-oss-120b-1:0": _EVERYWHERE,
+    "openai.gpt-oss-20b-1:0": _EVERYWHERE,
+    "qwen.qwen3-32b-v1:0": _EVERYWHERE,
+    "qwen.qwen3-coder-30b-a3b-v1:0": _EVERYWHERE,
+    "qwen.qwen3-coder-480b-a35b-v1:0": _LARGE,
+    "qwen.qwen3-235b-a22b-2507-v1:0": _LARGE,
+}
+"""Judge models that RLAIF takes, by region (SageMaker Python SDK 3.27)."""
 
 STACK_PATTERN = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 """Stack names: short enough that every derived name stays inside the service limits."""
@@ -51,6 +68,34 @@ STACK_PATTERN = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 def function_name(stack: str, verb: str) -> str:
     """Lambda function name (at most 64 characters)."""
     return f"{stack}-{verb.replace('_', '-')}"
+
+
+def reward_function_prefix(stack: str) -> str:
+    """What the names of the stack's reward functions begin with; the service demands "SageMaker" in them."""
+    return f"{stack}-SageMaker-reward-"
+
+
+REWARD_CONTRACTS: tuple[str, ...] = ("open-weights", "nova")
+"""The wire contracts of rewards. Nothing in an event tells them apart, so each has a function of its own."""
+
+
+def reward_function_name(stack: str, reward: str, contract: str = "open-weights") -> str:
+    """Name of a deployed reward's function for models of one family (64 characters at most)."""
+    suffix = "-nova" if contract == "nova" else ""
+    return f"{reward_function_prefix(stack)}{reward.replace('_', '-')}{suffix}"
+
+
+def registry_hub_name(region: str, account: str) -> str:
+    """The account's registry hub: base32hex of the SHA-256 of its display name, 52 characters.
+
+    The SageMaker SDK finds it by the same rule (sagemaker-train 1.27.0, ai_registry/air_hub.py).
+    """
+    digest = hashlib.sha256(registry_hub_title(region, account).encode()).digest()
+    return base64.b32hexencode(digest).decode().rstrip("=")
+
+
+def registry_hub_title(region: str, account: str) -> str:
+    return f"AiRegistry-{region}-{account}"
 
 
 def machine_name(stack: str) -> str:

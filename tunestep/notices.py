@@ -38,12 +38,20 @@ def approval_needed(context: Context, run_id: str, question: dict[str, Any]) -> 
             f"Model: {question['model_arn']}",
             f"Licence: {licence.get('name', '')} {licence.get('url', '')}".rstrip(),
             licence.get("statement", ""),
+            _reward(question.get("reward") or {}),
             f"Asked by: {question['requester']} (not verified)",
             f"Open until: {question['expires']}",
             f"To accept: tunestep approve {run_id}",
             f"To decline: tunestep decline {run_id} --reason TEXT",
         ],
     )
+
+
+def _reward(pins: dict[str, str]) -> str:
+    """The reward on one line, with the digest that a changed one would not have."""
+    code, prompt = pins.get("code_sha256"), pins.get("prompt_sha256")
+    digest = f" (CodeSha256 {code})" if code else f" (SHA-256 {prompt})" if prompt else ""
+    return f"Reward: {pins['kind']} {pins['value']}{digest}" if pins else ""
 
 
 def undelivered(context: Context, run_id: str, decision: str) -> None:

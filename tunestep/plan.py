@@ -52,7 +52,7 @@ def make_plan(request: Request, ctx: PlanContext, clients: Any) -> PlanOutcome:
     purpose = use_case.check(inquiry)
     base = model.check(inquiry)
     technique = model.technique(inquiry, base)
-    chosen_reward = reward.check(inquiry)
+    chosen_reward = reward.check(inquiry, base.plan.family if base else "open-weights")
     chosen = recipe.check(inquiry, base.content, technique) if base and technique else None
     found_data = data.check(inquiry)
     output_uri = output.check(inquiry, ctx.run_id or digest[:16])
@@ -98,7 +98,7 @@ def make_plan(request: Request, ctx: PlanContext, clients: Any) -> PlanOutcome:
         output_uri=output_uri,
         group=package_group,
         mlflow=app,
-        reward=reward.with_judge(chosen_reward, chosen.hyperparameters),
+        reward=reward.completed(chosen_reward, chosen.hyperparameters, base.plan.family),
         licence=terms,
         approval=decision,
         base_job_name=request.base_job_name or f"{base.plan.name}-{technique.lower()}",
@@ -133,6 +133,10 @@ def _needs(
     if chosen_reward is not None and chosen_reward.judge_model:
         judge = f"arn:{ctx.partition}:bedrock:{ctx.region}::foundation-model/{chosen_reward.judge_model}"
         needs.append(Need(("bedrock:InvokeModel",), (judge,)))
+    if chosen_reward is not None and chosen_reward.function_arn:
+        needs.append(Need(("lambda:InvokeFunction",), (chosen_reward.function_arn,)))
+    if chosen_reward is not None and chosen_reward.prompt_uri:
+        needs.append(Need(("s3:GetObject",), (_object_arn(ctx, parse(chosen_reward.prompt_uri)),)))
     return list(dict.fromkeys(needs))
 
 

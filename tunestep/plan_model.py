@@ -73,13 +73,30 @@ class GroupPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RewardPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The reward of an RLVR or RLAIF run. ``judge_prompt_template`` is the spec's enum value of a preset."""
+    """The reward of an RLVR or RLAIF run, and what it was when the plan was made.
+
+    ``evaluator_arn`` is set when the request names a registered evaluator; otherwise RegisterEvaluator
+    registers ``reference``, which is an unqualified function ARN or the S3 URI of a prompt, and empty for
+    presets. ``function_arn`` is the function that scores, whichever way the request named it; its code
+    and configuration are pinned by ``code_sha256`` (CodeSha256 as Lambda gives it, base64) and
+    ``configuration_sha256`` (hex, over what changes its behaviour). A prompt is pinned by version and
+    SHA-256 (hex). ``contract`` is the wire contract by which the service calls a function.
+    ``judge_prompt_template`` is the spec's enum value of a preset.
+    """
 
     kind: Literal["function", "lambda_arn", "evaluator_arn", "preset", "prompt"]
     value: str
     evaluator_arn: str = ""
     judge_model: str = ""
     judge_prompt_template: str = ""
+    function_arn: str = ""
+    code_sha256: str = ""
+    configuration_sha256: str = ""
+    reference: str = ""
+    prompt_uri: str = ""
+    prompt_version_id: str = ""
+    prompt_sha256: str = ""
+    contract: Family | Literal[""] = ""
 
 
 class LicencePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,6 +15,7 @@ FINDINGS = "findings.json"
 DATASET = "dataset.json"
 METRICS = "metrics.json"
 RECORD = "record.json"
+REWARD = "reward.json"
 ERROR = "error.json"
 
 _MAX_BYTES = 64 * 1024 * 1024

@@ -5,7 +5,7 @@ Settings are the ceiling; a request chooses within them. The defaults deploy as 
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,7 +20,8 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a request may name beyond what the stack made itself.
 
     ``locations`` are ``s3://bucket`` or ``s3://bucket/prefix/``; everything below one may be read
-    and written. The other lists hold ARNs; model package groups are names.
+    and written. The other lists hold ARNs; model package groups are names. ``reward_functions`` are
+    ARNs of Lambda functions without a version or alias.
     """
 
     execution_roles: tuple[str, ...] = ()
@@ -30,6 +31,18 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     security_groups: tuple[str, ...] = ()
     mlflow_apps: tuple[str, ...] = ()
     model_package_groups: tuple[str, ...] = ()
+    reward_functions: tuple[str, ...] = ()
+
+
+class Rewards(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The reward functions that the stack deploys.
+
+    ``concurrency`` is reserved for each of them; null reserves none, because small accounts have none to
+    reserve. ``config`` is by reward name, and reaches the reward as its variable REWARD_CONFIG.
+    """
+
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    config: dict[str, dict[str, Any]] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -50,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_retention_days: int = 90
     kms_key: str | None = None
     notice_emails: tuple[str, ...] = ()
+    rewards: Rewards = Rewards()
     tags: dict[str, str] = {}
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from tunestep import approvals, data_pins, hub, recipes, s3uri
+from tunestep import approvals, data_pins, hub, recipes, reward_pins, s3uri
 from tunestep.context import Context, StepEvent
 from tunestep.errors import PlanChanged
 from tunestep.plan_model import Plan
@@ -11,8 +11,8 @@ from tunestep.training_job import needs_accept_eula
 _LICENCE_LIMIT = 2 * 1024 * 1024
 
 
-def require_unchanged(context: Context, run_id: str, plan: Plan) -> None:
-    """Return if model, recipe, licence text and data are as planned; else raise PlanChanged.
+def require_unchanged(context: Context, run_id: str, plan: Plan, evaluator_arn: str = "") -> None:
+    """Return if model, recipe, licence text, data and reward are as planned; else raise PlanChanged.
 
     Its message names all differences. Raises TransientFault and ServiceFault as tunestep.checks.calls does.
     """
@@ -23,6 +23,7 @@ def require_unchanged(context: Context, run_id: str, plan: Plan) -> None:
         _recipe(context, plan),
         _licence_text(context, plan),
         *(data_pins.change(s3, data) for data in sources),
+        *reward_pins.changes(context.clients, plan.reward, evaluator_arn),
     ]
     said = [difference for difference in differences if difference]
     if said:

@@ -31,10 +31,11 @@ def needs_accept_eula(plan: Plan) -> bool:
     return plan.model.gated or bool(plan.model.source_model_package_arn)
 
 
-def build_request(plan: Plan, *, job_name: str, accept_eula: bool) -> dict[str, Any]:
+def build_request(plan: Plan, *, job_name: str, accept_eula: bool, evaluator_arn: str = "") -> dict[str, Any]:
     """The parameters of CreateTrainingJob.
 
     ``accept_eula`` is the caller's proven decision, never read from the plan; false sends nothing.
+    ``evaluator_arn`` is the evaluator registered for the plan's function or prompt.
     """
     request: dict[str, Any] = {
         "TrainingJobName": job_name,
@@ -43,7 +44,7 @@ def build_request(plan: Plan, *, job_name: str, accept_eula: bool) -> dict[str, 
         "InputDataConfig": _channels(plan),
         "OutputDataConfig": _output(plan),
         "Tags": _tags(plan),
-        "ServerlessJobConfig": _serverless(plan, accept_eula),
+        "ServerlessJobConfig": _serverless(plan, accept_eula, evaluator_arn),
         "ModelPackageConfig": {"ModelPackageGroupArn": plan.group.arn},
     }
     if plan.model.source_model_package_arn:
@@ -96,7 +97,7 @@ def _output(plan: Plan) -> dict[str, str]:
     return output
 
 
-def _serverless(plan: Plan, accept_eula: bool) -> dict[str, Any]:
+def _serverless(plan: Plan, accept_eula: bool, evaluator_arn: str) -> dict[str, Any]:
     config: dict[str, Any] = {
         "BaseModelArn": plan.model.arn,
         "JobType": "FineTuning",
@@ -106,8 +107,9 @@ def _serverless(plan: Plan, accept_eula: bool) -> dict[str, Any]:
         config["AcceptEula"] = True
     if plan.recipe.peft:
         config["Peft"] = plan.recipe.peft
-    if plan.reward and plan.reward.evaluator_arn:
-        config["EvaluatorArn"] = plan.reward.evaluator_arn
+    evaluator = (plan.reward.evaluator_arn if plan.reward else "") or evaluator_arn
+    if evaluator:
+        config["EvaluatorArn"] = evaluator
     if plan.sequence_length:
         config["SequenceLength"] = plan.sequence_length
     return config

@@ -20,6 +20,7 @@ from tunestep.errors import PlanChanged, ServiceFault, TransientFault, TunestepE
 from tunestep.faults import AWS_FAULTS, describe, not_found, transient
 from tunestep.names import TAG_REQUEST_HASH, TAG_RUN
 from tunestep.plan_model import Plan
+from tunestep.registry import evaluator_of
 from tunestep.run_files import CREATE_TRAINING_JOB
 from tunestep.runs import run_pk
 from tunestep.training_checks import proven_acceptance, require_unchanged
@@ -62,9 +63,10 @@ def start_training(context: Context, event: StepEvent) -> dict[str, Any]:
             f"The model package group is {registered}, planned was {plan.group.arn}. "
             f"Start again with `tunestep retry {run_id}`."
         )
-    require_unchanged(context, run_id, plan)
+    evaluator_arn = _evaluator(context, event, plan)
+    require_unchanged(context, run_id, plan, evaluator_arn)
     accepted = proven_acceptance(context, event, plan)
-    job = _job(context, event, plan, accepted)
+    job = _job(context, event, plan, accepted, evaluator_arn)
     earlier = _finished_before(context, run_id, plan, accepted)
     if earlier:
         context.runs.update_run(run_id, {"job_name": earlier["TrainingJobName"]})
@@ -77,9 +79,25 @@ def start_training(context: Context, event: StepEvent) -> dict[str, Any]:
     return job.value(description, run_id, adopted=adopted)
 
 
-def _job(context: Context, event: StepEvent, plan: Plan, accepted: bool) -> _Job:
+def _evaluator(context: Context, event: StepEvent, plan: Plan) -> str:
+    """The evaluator on record; the document only may not contradict it."""
+    if plan.reward is None:
+        return ""
+    arn = evaluator_of(context, event.run_id, plan)
+    claimed = event.part("evaluator").get("evaluator_arn", "")
+    if claimed != arn:
+        raise PlanChanged(
+            f"The document of run {event.run_id} names the evaluator {claimed or 'none'}, on record is "
+            f"{arn or 'none'}. Start again with `tunestep retry {event.run_id}`."
+        )
+    return arn
+
+
+def _job(context: Context, event: StepEvent, plan: Plan, accepted: bool, evaluator_arn: str) -> _Job:
     name = training_job.job_name(plan.base_job_name, event.execution.arn)
-    request = training_job.build_request(plan, job_name=name, accept_eula=accepted)
+    request = training_job.build_request(
+        plan, job_name=name, accept_eula=accepted, evaluator_arn=evaluator_arn
+    )
     request["Tags"] = [
         *request.get("Tags", []),
         {"Key": TAG_RUN, "Value": event.run_id},
@@ -243,12 +261,18 @@ def _completed(
         return None
     try:
         before = stored_plan(context, earlier_id, dict(earlier))
+        evaluator_arn = evaluator_of(context, earlier_id, before)
     except TunestepError:
         return None
     # Each run has an output folder of its own and the group may be new only once; all else is the same.
     if msgspec.structs.replace(before, output_uri=plan.output_uri, group=plan.group) != plan:
         return None
-    wanted = training_job.build_request(before, job_name=earlier["job_name"], accept_eula=accepted)
+    wanted = training_job.build_request(
+        before,
+        job_name=earlier["job_name"],
+        accept_eula=accepted,
+        evaluator_arn=evaluator_arn,
+    )
     tags = context.clients.sagemaker.list_tags(ResourceArn=found["TrainingJobArn"])["Tags"]
     same_hash = {"Key": TAG_REQUEST_HASH, "Value": plan.request_hash} in tags
     return found if same_hash and not differences(wanted, found) else None

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from tunestep import training_job
+from tunestep import evaluators, names, training_job
 from tunestep.context import Context, StepEvent
 from tunestep.findings import Finding, errors_by_kind
 from tunestep.plan import PlanContext, PlanOutcome, make_plan
@@ -64,6 +64,7 @@ def _outcome(
         open=context.env.open,
         run_id=run_id,
         uploads=uploads,
+        rewards=context.env.rewards,
     )
     return request, make_plan(request, planning, context.clients)
 
@@ -71,7 +72,8 @@ def _outcome(
 def dry_run(context: Context, event: DryRun) -> dict[str, Any]:
     """All findings, the whole plan and the exact CreateTrainingJob request; writes nothing.
 
-    ``plan`` and ``create_training_job`` are None when an error finding stands in the way.
+    An evaluator that is yet to be registered stands in the request without its version. ``plan`` and
+    ``create_training_job`` are None when an error finding stands in the way.
     """
     _, outcome = _outcome(context, event.document, None, frozenset(event.uploads))
     plan = outcome.plan
@@ -81,12 +83,23 @@ def dry_run(context: Context, event: DryRun) -> dict[str, Any]:
             plan,
             job_name=training_job.job_name(plan.base_job_name, plan.request_hash),
             accept_eula=event.assume_approved and training_job.needs_accept_eula(plan),
+            evaluator_arn=_future_evaluator(context, plan),
         )
     return {
         "findings": [msgspec.to_builtins(finding) for finding in outcome.findings],
         "plan": None if plan is None else msgspec.to_builtins(plan),
         "create_training_job": created,
     }
+
+
+def _future_evaluator(context: Context, plan: Plan) -> str:
+    """The evaluator that a run would register, without the version that only registering gives it."""
+    wanted = evaluators.wanted(plan.reward) if plan.reward else None
+    if wanted is None:
+        return ""
+    hub = names.registry_hub_name(plan.region, plan.account)
+    content = f"hub-content/{hub}/JsonDoc/{wanted.name}"
+    return f"arn:{context.partition}:sagemaker:{plan.region}:{plan.account}:{content}"
 
 
 def validate(context: Context, event: StepEvent) -> dict[str, Any]:
@@ -170,6 +183,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
         "training_data": plan.training_data.uri,
         "job_base": plan.base_job_name,
         "group": plan.group.name,
+        "reward": plan.reward and msgspec.to_builtins(plan.reward),
         "licence": {
             "name": plan.licence.name,
             "url": plan.licence.url,

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.botocore_check import request_faults
 from tests.support.cases import expected_of, load_cases, load_world, normalised, plan_of
 from tunestep import training_job
 from tunestep.local.awsjson import request_faults as service_faults
+from tunestep.plan_model import RewardPlan
 
 CASES = load_cases()
 WORLD = load_world()
@@ -24,6 +26,22 @@ def built(case: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_request_equals_what_the_sdk_sent(case: dict[str, Any]) -> None:
     assert normalised(built(case)) == expected_of(case)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case["inputs"].get("evaluator_arn")], ids=lambda case: case["name"]
+)
+def test_a_reward_that_the_run_registered_gives_the_same_request(case: dict[str, Any]) -> None:
+    plan = plan_of(case, WORLD)
+    registered = msgspec.structs.replace(
+        plan, reward=RewardPlan(kind="function", value="math_answer", reference="arn:aws:lambda:...")
+    )
+    name = training_job.job_name(plan.base_job_name, case["name"])
+    given = bool(plan.model.source_model_package_arn) or bool(case["inputs"].get("accept_eula"))
+    request = training_job.build_request(
+        registered, job_name=name, accept_eula=given, evaluator_arn=case["inputs"]["evaluator_arn"]
+    )
+    assert normalised(request) == expected_of(case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundle import LOCK, REPOSITORY, Architecture, Bundle, BundleFailed
+from infra.bundle import LOCK, REPOSITORY, REWARD_PACKAGES, Architecture, Bundle, BundleFailed
 from tunestep import names
 
 UNCHECKED_HASH = 0b01
@@ -54,6 +54,20 @@ def test_a_bundle_holds_functions_and_domain_but_not_the_command_and_the_laptop(
         "tunestep/names.py",
         "tunestep/data.json",
     }
+
+
+def test_a_reward_s_bundle_holds_the_rewards_alone(repository: Path, tmp_path: Path) -> None:
+    (repository / "reward_functions").mkdir()
+    (repository / "reward_functions" / "one.py").write_text("NAME = 'one'\n")
+    target = tmp_path / "target"
+    bundle = Bundle(lock=None, packages=REWARD_PACKAGES, root=repository)
+    bundle.build(target)
+    assert [path.name for path in target.iterdir()] == ["reward_functions"]
+    before = bundle.digest()
+    (repository / "lambdas" / "validate.py").write_text("# changed\n")
+    assert bundle.digest() == before
+    (repository / "reward_functions" / "one.py").write_text("NAME = 'other'\n")
+    assert bundle.digest() != before
 
 
 def test_bytecode_is_used_although_the_zip_dates_its_source_1980(repository: Path, tmp_path: Path) -> None:
@@ -107,6 +121,21 @@ def test_wheels_that_cannot_be_had_are_one_clear_message(repository: Path, tmp_p
     with pytest.raises(BundleFailed, match=r"lock\.txt .*TUNESTEP_SYNTH=local"):
         bundle.build(tmp_path / "target")
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_library_that_needs_a_newer_system_than_the_runtime_s_is_refused(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(_bundle: Bundle, _lock: Path, target: Path) -> None:
+        (target / "fast").mkdir(parents=True)
+        (target / "fast" / "core.so").write_bytes(b"\x7fELF GLIBC_2.17 GLIBC_2.28 ")
+
+    monkeypatch.setattr(Bundle, "_install", install)
+    lock = repository / "requirements" / "lock.txt"
+    old = Bundle(lock=lock, root=repository, cache=tmp_path / "cache", python=(3, 11))
+    with pytest.raises(BundleFailed, match=r"fast/core\.so of lock\.txt needs glibc 2\.28; .* has 2\.26"):
+        old.wheels(lock)
+    assert replace(old, python=(3, 12)).wheels(lock).is_dir()
 
 
 def test_wheels_are_installed_once(repository: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from infra.permissions import GRANTS
 from infra.statements import everywhere
 from infra.wildcards import REASONS
 from infra.workflow import STATE_FUNCTIONS
+from reward_functions import catalog
 from tests.infra.support import FULL_STACK, all_statements, of_type, statements
 from tunestep import names
 
@@ -196,3 +197,65 @@ def test_no_role_outgrows_what_iam_takes(full_template: dict[str, Any]) -> None:
             document["Statement"] = [s for s in document["Statement"] if "Undelivered" not in str(s)]
             text += json.dumps(resolve(document, full_template["Resources"], place), separators=(",", ":"))
         assert len(text) < ROLE_POLICY_LIMIT * 0.9, logical_id
+
+
+LISTED_REWARD = "arn:aws:lambda:us-west-2:123456789012:function:SageMaker-research-reward"
+
+
+def _reward_arns(stack: str) -> set[str]:
+    function = "arn:aws:lambda:us-west-2:123456789012:function"
+    return {
+        f"{function}:{names.reward_function_name(stack, reward, contract)}"
+        for reward in catalog.names()
+        for contract in names.REWARD_CONTRACTS
+    }
+
+
+def test_a_reward_may_do_nothing_but_write_its_log(template: dict[str, Any]) -> None:
+    roles = [role for role in of_type(template, "AWS::IAM::Role") if role.startswith("Rewards")]
+    assert len(roles) == len(catalog.names()) * len(names.REWARD_CONTRACTS)
+    for role in roles:
+        (rule,) = statements(template, role)
+        assert set(rule["Action"]) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+        (group,) = rule["Resource"]
+        assert "log-group:/aws/lambda/tunestep-SageMaker-reward-" in group
+
+
+@pytest.mark.parametrize("role", ["certify_reward", "TrainingRole"])
+def test_exactly_the_stack_s_rewards_and_the_listed_ones_may_be_invoked(
+    role: str, template: dict[str, Any], full_template: dict[str, Any]
+) -> None:
+    for which, stack, listed in ((template, "tunestep", set()), (full_template, FULL_STACK, {LISTED_REWARD})):
+        rules = statements(which, role if role == "TrainingRole" else _role(role))
+        (rule,) = [rule for rule in rules if "lambda:InvokeFunction" in rule["Action"]]
+        assert set(rule["Resource"]) == _reward_arns(stack) | listed
+
+
+def test_no_other_function_may_invoke_a_reward_or_ask_a_judge(full_template: dict[str, Any]) -> None:
+    able = [
+        verb
+        for verb in names.FUNCTIONS
+        if {"lambda:InvokeFunction", "bedrock:InvokeModel"} & _actions(full_template, verb)
+    ]
+    assert able == ["certify_reward"]
+
+
+def test_certification_may_ask_the_judges_and_no_other_model(template: dict[str, Any]) -> None:
+    rules = statements(template, _role("certify_reward"))
+    (rule,) = [rule for rule in rules if "bedrock:InvokeModel" in rule["Action"]]
+    judges = {resource.partition("::foundation-model/")[2] for resource in rule["Resource"]}
+    assert judges == set(names.JUDGE_REGIONS)
+
+
+def test_only_register_evaluator_makes_hubs_and_imports_into_them(template: dict[str, Any]) -> None:
+    making = {"sagemaker:CreateHub", "sagemaker:ImportHubContent"}
+    assert [verb for verb in names.FUNCTIONS if making & _actions(template, verb)] == ["register_evaluator"]
+    for rule in statements(template, _role("register_evaluator")):
+        if making & set(rule["Action"]):
+            prefix = "arn:aws:sagemaker:us-west-2:123456789012:"
+            assert set(rule["Resource"]) <= {f"{prefix}hub/*", f"{prefix}hub-content/*/JsonDoc/*"}
+
+
+def test_whoever_compares_a_reward_s_code_may_read_its_hash(full_template: dict[str, Any]) -> None:
+    able = [v for v in names.FUNCTIONS if "lambda:GetFunctionConfiguration" in _actions(full_template, v)]
+    assert able == ["validate", "certify_reward", "register_evaluator", "start_training"]

@@ -21,8 +21,11 @@ def test_nothing_is_written_but_the_assembly(assembly: Path) -> None:
 def test_the_assembly_for_a_laptop_holds_sources_without_wheels_and_without_the_laptop(
     assembly: Path,
 ) -> None:
-    (asset,) = assembly.glob("asset.*")
+    asset, rewards = sorted(
+        assembly.glob("asset.*"), key=lambda folder: (folder / "reward_functions").exists()
+    )
     assert {path.name for path in asset.iterdir()} <= {"lambdas", "tunestep"}
+    assert {path.name for path in rewards.iterdir()} == {"reward_functions"}
     assert not (asset / "tunestep" / "cli").exists()
     assert not (asset / "tunestep" / "local").exists()
     assert (asset / "tunestep" / "names.py").is_file()
@@ -68,6 +71,14 @@ def test_settings_come_from_the_context_before_anything_else(tmp_path: Path) -> 
         ("allowed: {locations: ['s3://bucket/prefix']}", "$.allowed.locations[0]"),
         ("allowed: {locations: ['*']}", "$.allowed.locations[0]"),
         ("mlflow_app: mine", "$.mlflow_app"),
+        ("allowed: {reward_functions: [mine]}", "$.allowed.reward_functions[0]"),
+        (
+            "allowed: {reward_functions: ['arn:aws:lambda:us-west-2:123456789012:function:f:prod']}",
+            "without version or alias",
+        ),
+        ("rewards: {concurrency: 0}", "$.rewards.concurrency"),
+        ("rewards: {config: {no_such_reward: {}}}", "no_such_reward"),
+        (f"rewards: {{config: {{exact_match: {{note: {'x' * 3000}}}}}}}", "$.rewards.config.exact_match"),
     ],
 )
 def test_wrong_settings_are_one_message_and_exit_code_2(text: str, said: str, tmp_path: Path) -> None:
@@ -137,7 +148,7 @@ def test_the_pinned_cdk_command_gives_the_same_template(tmp_path: Path, assembly
     clone.mkdir()
     for name in ("app.py", "cdk.json", "package.json", "package-lock.json"):
         shutil.copy(REPOSITORY / name, clone)
-    for name in ("infra", "lambdas", "tunestep", "requirements"):
+    for name in ("infra", "lambdas", "tunestep", "reward_functions", "requirements"):
         shutil.copytree(REPOSITORY / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     (clone / ".venv").symlink_to(sys.prefix)
     environment = {

@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 from cfnlint.api import lint_all
 
+from infra.bundle import REWARD_ARCHITECTURE
 from infra.definition import resolve
+from reward_functions import catalog
 from tests.infra.support import FULL_SETTINGS, FULL_STACK, of_type
 from tunestep import environment, names, settings
 
+REWARDS = catalog.names()
 TYPES = {
     "AWS::DynamoDB::Table": 1,
     "AWS::Events::Rule": 3,
-    "AWS::IAM::Role": 18,
-    "AWS::Lambda::Function": 16,
+    "AWS::IAM::Role": 18 + len(REWARDS) * len(names.REWARD_CONTRACTS),
+    "AWS::Lambda::Function": 16 + len(REWARDS) * len(names.REWARD_CONTRACTS),
     "AWS::Lambda::Permission": 3,
-    "AWS::Logs::LogGroup": 17,
+    "AWS::Logs::LogGroup": 17 + len(REWARDS) * len(names.REWARD_CONTRACTS),
     "AWS::S3::Bucket": 1,
     "AWS::S3::BucketPolicy": 1,
     "AWS::SNS::Topic": 1,
@@ -80,8 +83,24 @@ def test_cfn_lint_finds_no_error(which: str, request: pytest.FixtureRequest) -> 
     assert [str(match) for match in found if match.rule.id[0] in "EW" and match.rule.id != "W3005"] == []
 
 
+def _functions(template: dict[str, Any], stack: str = "tunestep") -> dict[str, dict[str, Any]]:
+    """The functions that are no rewards, by name."""
+    found = {f["FunctionName"]: f for f in of_type(template, "AWS::Lambda::Function").values()}
+    return {name: f for name, f in found.items() if not name.startswith(names.reward_function_prefix(stack))}
+
+
+def _rewards(template: dict[str, Any], stack: str = "tunestep") -> dict[tuple[str, str], dict[str, Any]]:
+    """The rewards' functions, by the name of the reward and the wire contract it answers by."""
+    found = {f["FunctionName"]: f for f in of_type(template, "AWS::Lambda::Function").values()}
+    return {
+        (reward, contract): found[names.reward_function_name(stack, reward, contract)]
+        for reward in REWARDS
+        for contract in names.REWARD_CONTRACTS
+    }
+
+
 def test_every_verb_is_a_function_with_the_agreed_name_and_handler(template: dict[str, Any]) -> None:
-    functions = {f["FunctionName"]: f for f in of_type(template, "AWS::Lambda::Function").values()}
+    functions = _functions(template)
     assert set(functions) == {names.function_name("tunestep", verb) for verb in names.FUNCTIONS}
     for verb in names.FUNCTIONS:
         properties = functions[names.function_name("tunestep", verb)]
@@ -91,20 +110,52 @@ def test_every_verb_is_a_function_with_the_agreed_name_and_handler(template: dic
         assert properties["TracingConfig"] == {"Mode": "Active"}
 
 
+def test_every_reward_of_the_catalogue_is_a_tagged_function_with_its_own_size(
+    template: dict[str, Any],
+) -> None:
+    for (name, contract), properties in _rewards(template).items():
+        entry = catalog.reward(name)
+        assert "SageMaker" in properties["FunctionName"]
+        assert properties["Handler"] == entry.handler
+        assert properties["Architectures"] == [REWARD_ARCHITECTURE]
+        assert properties["Tags"] == [{"Key": names.TAG_REWARD, "Value": name}]
+        assert (properties["Timeout"], properties["MemorySize"]) == (entry.timeout, entry.memory)
+        assert "ReservedConcurrentExecutions" not in properties
+        assert properties["Environment"] == {"Variables": {"REWARD_CONTRACT": contract}}
+        assert len(properties["Description"]) <= 256
+
+
+def test_settings_reserve_concurrency_and_configure_a_reward(full_template: dict[str, Any]) -> None:
+    rewards = _rewards(full_template, FULL_STACK)
+    assert {f["ReservedConcurrentExecutions"] for f in rewards.values()} == {5}
+    configured = rewards["exact_match", "nova"]["Environment"]["Variables"]
+    assert configured == {"REWARD_CONTRACT": "nova", "REWARD_CONFIG": '{"ignore_case":true}'}
+    with_config = {name for name, f in rewards.items() if "REWARD_CONFIG" in f["Environment"]["Variables"]}
+    assert with_config == {("exact_match", contract) for contract in names.REWARD_CONTRACTS}
+
+
+def test_no_function_s_name_is_too_long_with_the_longest_stack_name(full_template: dict[str, Any]) -> None:
+    for function in of_type(full_template, "AWS::Lambda::Function").values():
+        assert len(function["FunctionName"]) <= 64
+
+
 def test_every_function_has_a_role_and_a_log_of_its_own(template: dict[str, Any]) -> None:
     functions = of_type(template, "AWS::Lambda::Function").values()
-    assert len({json.dumps(f["Role"]) for f in functions}) == len(names.FUNCTIONS)
-    assert len({json.dumps(f["LoggingConfig"]) for f in functions}) == len(names.FUNCTIONS)
+    count = len(names.FUNCTIONS) + len(REWARDS) * len(names.REWARD_CONTRACTS)
+    assert len({json.dumps(f["Role"]) for f in functions}) == count
+    assert len({json.dumps(f["LoggingConfig"]) for f in functions}) == count
     assert {group["RetentionInDays"] for group in of_type(template, "AWS::Logs::LogGroup").values()} == {90}
 
 
-def test_functions_share_one_asset(template: dict[str, Any]) -> None:
-    keys = {f["Code"]["S3Key"] for f in of_type(template, "AWS::Lambda::Function").values()}
-    assert len(keys) == 1
+def test_functions_share_one_asset_and_rewards_another(template: dict[str, Any]) -> None:
+    core = {f["Code"]["S3Key"] for f in _functions(template).values()}
+    rewards = {f["Code"]["S3Key"] for f in _rewards(template).values()}
+    assert len(core) == len(rewards) == 1
+    assert core != rewards
 
 
 def test_a_function_can_read_the_environment_that_it_is_given(full_template: dict[str, Any]) -> None:
-    for function in of_type(full_template, "AWS::Lambda::Function").values():
+    for function in _functions(full_template, FULL_STACK).values():
         variables = resolve(function["Environment"]["Variables"], full_template["Resources"])
         assert len(json.dumps(variables)) < 4096
         read = environment.load(variables)
@@ -116,6 +167,7 @@ def test_a_function_can_read_the_environment_that_it_is_given(full_template: dic
         assert read.topic_arn.endswith(names.topic_name(FULL_STACK))
         assert read.settings.allowed.locations == ("s3://research-data/corpora/", "s3://research-output")
         assert read.settings.max_runtime == "12h"
+        assert read.rewards == REWARDS
         assert not read.open
 
 

@@ -1,5 +1,6 @@
 """One planning in a test: a world, an account in moto, and a request that is fine until it is changed."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from moto import mock_aws
 from tests.support.cases import load_world
 from tests.support.world_clients import WorldClients, allow_everything, create_role, put, seed
 from tunestep.findings import Finding
+from tunestep.names import TAG_REWARD
 from tunestep.plan import PlanContext, PlanOutcome, make_plan
 from tunestep.request import parse
 from tunestep.settings import Allowed, Settings
@@ -22,6 +24,9 @@ NOVA = "nova-textgeneration-lite-v2"
 DATA = "s3://my-data-bucket/sft/train.jsonl"
 EVALUATOR = f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:hub-content/MYHUB/JsonDoc/my-eval/1.0.0"
 PACKAGE = f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:model-package/my-models/3"
+STACK_REWARD = "tunestep-SageMaker-reward-math-answer"
+FUNCTIONS = f"arn:aws:lambda:us-west-2:{ACCOUNT}:function"
+REWARD_ARN = f"{FUNCTIONS}:SageMaker-mine"
 APP = f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:mlflow-app/app-FIRST00000001"
 DEFAULT_APP = f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:mlflow-app/app-DEFAULT0001"
 
@@ -33,12 +38,24 @@ REQUEST: dict[str, Any] = {
 }
 
 
+def evaluator_document(reference: str, kind: str) -> dict[str, Any]:
+    """An evaluator's hub document as the SageMaker SDK writes it."""
+    content = {"Reference": reference, "EvaluatorType": kind}
+    return {"SubType": "AWS/Evaluator", "JsonContent": json.dumps(content)}
+
+
 class Desk:
     """Makes plans in one prepared account; ``clients.calls`` holds what the last one asked."""
 
     def __init__(self) -> None:
         world = load_world() | {"groups": ["my-models", "river-models"]}
-        world["hub"]["MYHUB/JsonDoc/my-eval"] = [{"version": "1.0.0", "document": {}}]
+        world["hub"]["MYHUB/JsonDoc/my-eval"] = [
+            {"version": "1.0.0", "document": evaluator_document(REWARD_ARN, "RewardFunction")}
+        ]
+        world["functions"] = {
+            STACK_REWARD: {"CodeSha256": "code-1", "Tags": {TAG_REWARD: "math_answer"}},
+            "SageMaker-mine": {"CodeSha256": "code-2"},
+        }
         self.clients = WorldClients(world)
         seed(self.clients, buckets=("my-data-bucket", STACK_BUCKET))
         create_role(self.clients, "stack-role")
@@ -66,6 +83,7 @@ class Desk:
             "execution_role_arn": STACK_ROLE,
             "settings": Settings(),
             "open": True,
+            "rewards": ("exact_match", "math_answer"),
         }
         self.clients.calls.clear()
         return make_plan(parse(REQUEST | (changes or {})), PlanContext(**facts | context), self.clients)

@@ -1,4 +1,4 @@
-"""One run's surroundings: S3, DynamoDB and SNS as moto answers, SageMaker and Step Functions stubbed.
+"""One run's surroundings: S3, DynamoDB and SNS as moto answers; SageMaker, Lambda, Step Functions stubbed.
 
 botocore's Stubber checks every request and answer against the published shapes.
 """
@@ -101,6 +101,9 @@ class World:
         self.sqs = boto3.client("sqs", **keys)
         self.sagemaker = boto3.client("sagemaker", config=once, **keys)
         self.stepfunctions = boto3.client("stepfunctions", config=once, **keys)
+        self.lambda_ = boto3.client("lambda", config=once, **keys)
+        self.lambda_stub = Stubber(self.lambda_)
+        self.lambda_stub.activate()
         self.sagemaker_stub = Stubber(self.sagemaker)
         self.sfn_stub = Stubber(self.stepfunctions)
         self.sagemaker_stub.activate()
@@ -124,6 +127,7 @@ class World:
                 sns=self.sns,
                 sagemaker=self.sagemaker,
                 stepfunctions=self.stepfunctions,
+                lambda_=self.lambda_,
             ),
             now=self.clock,
         )
@@ -205,6 +209,7 @@ class World:
     def done(self) -> None:
         """Every stubbed call was made."""
         self.sagemaker_stub.assert_no_pending_responses()
+        self.lambda_stub.assert_no_pending_responses()
         self.sfn_stub.assert_no_pending_responses()
 
 

@@ -41,7 +41,9 @@ class _Http(NamedTuple):
 
 
 class WorldClients:
-    """s3, iam and sagemaker clients; ``calls`` records every call of all three, in order.
+    """s3, iam, sagemaker and lambda_ clients; ``calls`` records every call of all, in order.
+
+    ``world["functions"]`` is by function name: a configuration, with ``Tags`` beside it.
 
     ``overrides`` maps an operation name to a function that answers instead of the world (parameters ->
     answer), or raises Refused.
@@ -56,7 +58,8 @@ class WorldClients:
         self.s3 = boto3.client("s3", region, **keys)
         self.iam = boto3.client("iam", region, **keys)
         self.sagemaker = boto3.client("sagemaker", region, **keys)
-        for client in (self.s3, self.iam, self.sagemaker):
+        self.lambda_ = boto3.client("lambda", region, **keys)
+        for client in (self.s3, self.iam, self.sagemaker, self.lambda_):
             service = client.meta.service_model.service_id.hyphenize()
             client.meta.events.register(f"provide-client-params.{service}.*", self._record)
             client.meta.events.register(f"before-call.{service}.*", self._answer)
@@ -76,7 +79,7 @@ class WorldClients:
     def _answer(self, model: Any, **_: Any) -> tuple[_Http, Answer] | None:
         answering = self.overrides.get(model.name) or getattr(self, f"_{model.name}", None)
         if answering is None:
-            if model.service_model.service_name == "sagemaker":
+            if model.service_model.service_name in ("sagemaker", "lambda"):
                 raise AssertionError(f"the planner may not call {model.name}")
             return None
         try:
@@ -119,6 +122,21 @@ class WorldClients:
             "HubContentStatus": "Available",
             "CreationTime": _TIME,
         }
+
+    def _function(self, arn: str) -> dict[str, Any]:
+        name = arn.partition(":function:")[2]
+        functions: dict[str, Any] = self.world.get("functions", {})
+        found = functions.get(name) or functions.get(name.partition(":")[0])
+        if found is None:
+            raise Refused("ResourceNotFoundException", f"Function not found: {arn}", 404)
+        return dict(found)
+
+    def _GetFunctionConfiguration(self, params: dict[str, Any]) -> Answer:
+        found = self._function(params["FunctionName"])
+        return {key: value for key, value in found.items() if key != "Tags"}
+
+    def _ListTags(self, params: dict[str, Any]) -> Answer:
+        return {"Tags": self._function(params["Resource"]).get("Tags", {})}
 
     def _ListHubContents(self, params: dict[str, Any]) -> Answer:
         names = sorted(key.split("/")[2] for key in self.world["hub"] if "/Model/" in key)

@@ -10,6 +10,7 @@ from tests.support.run_world import REQUEST, RUN_ID, World, execution_arn, make_
 from tunestep import approvals, runs
 from tunestep.approvals import DecideEvent, DecisionRefused, decide, request_approval, require_approval
 from tunestep.errors import ApprovalDeclined, ApprovalExpired, PlanChanged, ServiceFault, StoppedByUser
+from tunestep.plan_model import RewardPlan
 from tunestep.request import parse, request_hash
 
 
@@ -202,6 +203,30 @@ def test_a_retry_reuses_the_decision_of_the_attempt_before(w: World) -> None:
 def test_a_retry_about_something_else_asks_again(w: World, changes: dict[str, Any]) -> None:
     assert _approved_then_retried(w, **changes) == {"state": "waiting"}
     assert len(w.notices()) == 1
+
+
+REWARD = RewardPlan(
+    kind="function", value="math_answer", reference="arn:f", function_arn="arn:f", code_sha256="code-1"
+)
+
+
+def test_a_question_shows_the_reward_by_its_digest(w: World) -> None:
+    w.begin(make_plan(reward=REWARD))
+    _ask(w)
+    (notice,) = w.notices()
+    assert "Reward: function math_answer (CodeSha256 code-1)" in notice["Message"]
+    assert (w.runs.approval(RUN_ID) or {})["reward"]["code_sha256"] == "code-1"
+
+
+def test_a_decision_on_one_reward_is_none_on_another(w: World) -> None:
+    plan = w.begin(make_plan(reward=REWARD))
+    _ask(w)
+    _accepts(w)
+    decide(w.context, _yes())
+    require_approval(w.context, w.event(), plan)
+    changed = make_plan(reward=msgspec.structs.replace(REWARD, code_sha256="code-2"))
+    with pytest.raises(PlanChanged, match="reward"):
+        require_approval(w.context, w.event(), changed)
 
 
 def test_a_request_that_always_wants_a_decision_asks_again_on_retry(w: World) -> None:

@@ -195,22 +195,6 @@ def test_a_registered_prompt_takes_the_template_out(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        (rlvr(function="math_answer"), "$.reward.function"),
-        (rlvr(lambda_arn=f"arn:aws:lambda:us-west-2:{ACCOUNT}:function:SageMaker-x"), "$.reward.lambda_arn"),
-        (rlaif(prompt="s3://my-data-bucket/prompt.jinja"), "$.reward.prompt"),
-    ],
-)
-def test_reward_forms_that_come_later_say_which_work_now(
-    desk: Desk, changes: dict[str, Any], where: str
-) -> None:
-    outcome = desk.plan(changes)
-    assert shown(outcome) == [("NOT_YET_SUPPORTED", where)]
-    assert "preset" in finding(outcome, "NOT_YET_SUPPORTED").fix
-
-
-@pytest.mark.parametrize(
-    ("changes", "where"),
-    [
         (rlvr(preset="no_such_preset"), "$.reward.preset"),
         (rlaif(prompt="no_such_prompt"), "$.reward.prompt"),
         (rlvr(preset="gsm8k") | {"base_model": NOVA}, "$.reward.preset"),
@@ -270,11 +254,6 @@ def test_an_evaluator_that_may_not_be_read_names_the_permission(desk: Desk) -> N
     desk.clients.overrides["DescribeHubContent"] = answer
     outcome = desk.plan(rlvr(evaluator_arn=EVALUATOR))
     assert "sagemaker:DescribeHubContent" in finding(outcome, "EVALUATOR_ACCESS_DENIED").fix
-
-
-def test_certification_that_does_not_happen_is_said(desk: Desk) -> None:
-    outcome = desk.plan(rlvr(preset="gsm8k", certify={"sample": 5}))
-    assert ("NOT_YET_SUPPORTED", "$.reward.certify") in shown(outcome, "warning")
 
 
 @pytest.mark.parametrize(

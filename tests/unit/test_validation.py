@@ -8,9 +8,19 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from tests.support.planning import ACCOUNT, DATA, QWEN, REQUEST, STACK_BUCKET, STACK_ROLE, Desk
+from tests.support.planning import (
+    ACCOUNT,
+    DATA,
+    QWEN,
+    REQUEST,
+    STACK_BUCKET,
+    STACK_REWARD,
+    STACK_ROLE,
+    Desk,
+)
 from tests.support.run_world import RUN_ID, World, execution_arn
 from tunestep.context import Context, Execution, StepEvent, plan_of
+from tunestep.names import registry_hub_name
 from tunestep.request import parse, request_hash
 from tunestep.reward_certify import certify_reward
 from tunestep.validation import DryRun, dry_run, validate
@@ -26,6 +36,7 @@ class Bench:
             bucket=STACK_BUCKET,
             execution_role_arn=STACK_ROLE,
             laptop="open",
+            rewards=("math_answer",),
         )
         self.context: Context = dataclasses.replace(
             self.w.context,
@@ -179,3 +190,24 @@ def test_one_endless_finding_still_fits_the_cause(bench: Bench) -> None:
     finding = {"severity": "error", "code": "X", "where": "$", "message": "m" * 5000}
     plan = {"ok": False, "errors": {"prerequisite": 1}, "findings": [finding]}
     assert len(certify_reward(bench.context, bench.event(REQUEST, plan=plan))["cause"]) <= 2048
+
+
+RLVR = {**REQUEST, "technique": "RLVR", "reward": {"function": "math_answer"}}
+
+
+def test_a_dry_run_shows_the_evaluator_that_a_run_would_register_and_registers_none(bench: Bench) -> None:
+    bench.desk.clients.calls.clear()
+    answer = dry_run(bench.context, DryRun(document={"request": RLVR}))
+    shown = answer["create_training_job"]["ServerlessJobConfig"]["EvaluatorArn"]
+    hub = registry_hub_name("us-west-2", ACCOUNT)
+    assert shown.endswith(f":{ACCOUNT}:hub-content/{hub}/JsonDoc/{STACK_REWARD}")
+    changing = ("Create", "Import", "Put", "Invoke")
+    assert not [call for call in bench.desk.clients.operations() if call.startswith(changing)]
+
+
+def test_the_document_says_what_will_score_and_by_which_hashes(bench: Bench) -> None:
+    reward = validate(bench.context, bench.event(RLVR))["reward"]
+    assert reward["function_arn"].endswith(f":function:{STACK_REWARD}")
+    assert reward["code_sha256"] == "code-1"
+    assert len(reward["configuration_sha256"]) == 64
+    assert validate(bench.context, bench.event(REQUEST))["reward"] is None

@@ -15,7 +15,7 @@ class PlanContext:
 
     ``open`` means that requests may name anything (a laptop without a settings file). ``run_id`` is
     None when nothing will run. ``uploads`` are S3 URIs that the caller writes before the run starts
-    and that are therefore not looked up.
+    and that are therefore not looked up. ``rewards`` are the names of the rewards the stack deploys.
     """
 
     region: str
@@ -28,6 +28,7 @@ class PlanContext:
     open: bool = False
     run_id: str | None = None
     uploads: frozenset[str] = frozenset()
+    rewards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

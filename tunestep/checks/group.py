@@ -48,7 +48,8 @@ def _named(inquiry: Inquiry, asked: str, package_group: str) -> GroupPlan | None
 
 def _announced(inquiry: Inquiry, group: GroupPlan | None) -> GroupPlan | None:
     if group is not None and not group.exists:
-        inquiry.info("GROUP_WILL_BE_CREATED", _WHERE, f"The model package group {group.name} will be created.")
+        text = f"The model package group {group.name} will be created."
+        inquiry.info("GROUP_WILL_BE_CREATED", _WHERE, text)
     return group
 
 

@@ -76,11 +76,12 @@ def _report_none(inquiry: Inquiry, name: str, technique: str, none: NoRecipe) ->
                 f"It offers {offered}.",
             )
         case _:
+            asked, other = ("LORA", "FULL") if inquiry.request.peft == "LORA" else ("FULL", "LORA")
             inquiry.error(
                 "PEFT_NOT_OFFERED",
                 "$.peft",
-                f"{name} has no recipe for {technique} with peft {inquiry.request.peft} as asked.",
-                f"It offers {offered}.",
+                f"{name} has no recipe for {technique} with peft {asked}.",
+                f'It offers {offered}. Set "peft" to "{other}".',
             )
 
 

@@ -1,80 +1,74 @@
-"""The reward of an RLVR or RLAIF run: exactly one, of a form that this version can run."""
+"""The reward of an RLVR or RLAIF run: exactly one, that may be used, is there, and is pinned."""
 
-import re
+import msgspec
 
-from tunestep import arns
-from tunestep.checks.calls import ask
+from tunestep import evaluators
+from tunestep.checks import reward_evaluator, reward_function, reward_prompt
 from tunestep.checks.context import Inquiry
-from tunestep.plan_model import RewardPlan
+from tunestep.names import JUDGE_REGIONS
+from tunestep.plan_model import Family, RewardPlan
 from tunestep.request import Reward
 
-_EVALUATOR = re.compile(r"hub-content/([^/]+)/JsonDoc/([^/]+)/(\d{1,4}\.\d{1,4}\.\d{1,4})")
-
-_EVERYWHERE = ("us-west-2", "us-east-1", "ap-northeast-1", "eu-west-1")
-_LARGE = ("us-west-2", "ap-northeast-1")
-
-JUDGE_REGIONS: dict[str, tuple[str, ...]] = {
-    "openai.gpt-oss-120b-1:0": _EVERYWHERE,
-    "openai.gpt-oss-20b-1:0": _EVERYWHERE,
-    "qwen.qwen3-32b-v1:0": _EVERYWHERE,
-    "qwen.qwen3-coder-30b-a3b-v1:0": _EVERYWHERE,
-    "qwen.qwen3-coder-480b-a35b-v1:0": _LARGE,
-    "qwen.qwen3-235b-a22b-2507-v1:0": _LARGE,
-}
-"""Judge models that RLAIF takes, by region (SageMaker Python SDK 3.27)."""
+__all__ = ["FORMS", "JUDGE_REGIONS", "check", "completed"]
 
 FORMS = ("function", "lambda_arn", "evaluator_arn", "preset", "prompt")
 """Fields that a reward can come from; reading a request leaves exactly one, fit for the technique."""
 
-_RUNNABLE = "a preset or an evaluator_arn for RLVR, a preset prompt or an evaluator_arn for RLAIF"
 
-
-def check(inquiry: Inquiry) -> RewardPlan | None:
+def check(inquiry: Inquiry, family: Family) -> RewardPlan | None:
     """The reward of the plan; None when the request has none, or after an error finding."""
     reward = inquiry.request.reward
     if reward is None:
         return None
     _judge(inquiry, reward)
-    if reward.certify is not None:
-        inquiry.warning(
-            "NOT_YET_SUPPORTED",
-            "$.reward.certify",
-            "This version does not certify rewards; none of this is applied.",
-        )
     given = [form for form in FORMS if getattr(reward, form)]
-    return _plan(inquiry, given[0], getattr(reward, given[0]), reward.judge_model or "") if given else None
+    if not given:
+        return None
+    plan = _plan(inquiry, given[0], getattr(reward, given[0]), family)
+    if plan is None:
+        return None
+    plan = msgspec.structs.replace(plan, judge_model=reward.judge_model or "")
+    wanted = evaluators.wanted(plan)
+    if wanted:
+        inquiry.info(
+            "EVALUATOR_REGISTERED_LATER",
+            f"$.reward.{given[0]}",
+            f"The run registers it as evaluator {wanted.name}, after every check and decision; only then "
+            "does its ARN have a version.",
+        )
+    return plan
 
 
-def with_judge(reward: RewardPlan | None, values: dict[str, str]) -> RewardPlan | None:
-    """The reward with the judge model and the prompt template that the resolved hyperparameters name."""
+def completed(reward: RewardPlan | None, values: dict[str, str], family: Family) -> RewardPlan | None:
+    """The reward with the judge and the template that the resolved hyperparameters name.
+
+    A function is called by the wire contract of the model's family.
+    """
     if reward is None:
         return None
-    return RewardPlan(
-        kind=reward.kind,
-        value=reward.value,
-        evaluator_arn=reward.evaluator_arn,
+    return msgspec.structs.replace(
+        reward,
         judge_model=values.get("judge_model_id", "").removeprefix("bedrock/"),
         judge_prompt_template=values.get("judge_prompt_template", ""),
+        contract=family if reward.function_arn else "",
     )
 
 
-def _plan(inquiry: Inquiry, form: str, value: str, judge: str) -> RewardPlan | None:
+def _plan(inquiry: Inquiry, form: str, value: str, family: Family) -> RewardPlan | None:
     where = f"$.reward.{form}"
     match form:
+        case "function":
+            return reward_function.by_name(inquiry, value, where, family)
+        case "lambda_arn":
+            return reward_function.pinned(inquiry, RewardPlan(kind="lambda_arn", value=value), value, where)
         case "evaluator_arn":
-            if not _evaluator_exists(inquiry, value, where):
-                return None
-            return RewardPlan(kind="evaluator_arn", value=value, evaluator_arn=value, judge_model=judge)
-        case "preset":
-            return RewardPlan(kind="preset", value=value)
-        case "prompt" if not value.startswith("s3://"):
-            return RewardPlan(kind="prompt", value=value, judge_model=judge)
+            return reward_evaluator.by_arn(inquiry, value, where)
+        case "prompt" if value.startswith("s3://"):
+            return reward_prompt.pinned(inquiry, RewardPlan(kind="prompt", value=value), value, where)
+        case "prompt":
+            return RewardPlan(kind="prompt", value=value)
         case _:
-            what = "a prompt of your own" if form == "prompt" else f"reward.{form}"
-            inquiry.error(
-                "NOT_YET_SUPPORTED", where, f"This version cannot run {what} yet.", f"Use {_RUNNABLE}."
-            )
-            return None
+            return RewardPlan(kind="preset", value=value)
 
 
 def _judge(inquiry: Inquiry, reward: Reward) -> None:
@@ -88,53 +82,3 @@ def _judge(inquiry: Inquiry, reward: Reward) -> None:
         f"{reward.judge_model} cannot be a judge in {region}.",
         f"Use one of {', '.join(here)}." if here else "Run it in a region with judge models.",
     )
-
-
-def _evaluator_exists(inquiry: Inquiry, text: str, where: str) -> bool:
-    ctx, arn = inquiry.ctx, arns.parse(text)
-    match = _EVALUATOR.fullmatch(arn.resource) if arn and arn.service == "sagemaker" else None
-    if arn is None or match is None:
-        inquiry.error(
-            "EVALUATOR_ARN_INVALID",
-            where,
-            f"{text} is not the ARN of an evaluator with its version.",
-            "It reads arn:aws:sagemaker:REGION:ACCOUNT:hub-content/HUB/JsonDoc/NAME/1.0.0.",
-        )
-        return False
-    if (arn.region, arn.account) != (ctx.region, ctx.account):
-        inquiry.error(
-            "EVALUATOR_ELSEWHERE",
-            where,
-            f"{text} is not in account {ctx.account} and region {ctx.region}.",
-            "Register the evaluator there.",
-        )
-        return False
-    hub_name, name, version = match.groups()
-    answer = ask(
-        inquiry.clients.sagemaker.describe_hub_content,
-        HubName=hub_name,
-        HubContentType="JsonDoc",
-        HubContentName=name,
-        HubContentVersion=version,
-    )
-    if answer.problem == "denied":
-        inquiry.error(
-            "EVALUATOR_ACCESS_DENIED",
-            where,
-            f"{text} may not be read. {answer.message}".strip(),
-            "Allow sagemaker:DescribeHubContent on it to whoever makes the plan.",
-        )
-    elif answer.problem:
-        inquiry.error(
-            "EVALUATOR_NOT_FOUND", where, f"There is no evaluator {text}.", "Register it or correct the ARN."
-        )
-    elif answer.data.get("HubContentStatus", "Available") != "Available":
-        inquiry.error(
-            "EVALUATOR_NOT_READY",
-            where,
-            f"The evaluator {text} is {answer.data['HubContentStatus']}.",
-            "Wait until it is Available, or register it again.",
-        )
-    else:
-        return True
-    return False
