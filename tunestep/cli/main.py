@@ -13,6 +13,8 @@ import click
 from tunestep import __version__
 from tunestep.cli.failure import CliError, show
 
+DEBUG = "TUNESTEP_DEBUG"
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("tunestep.cli.run", "Start a run and follow it to its end."),
     "plan": ("tunestep.cli.plan", "Check a request and show what would be sent; changes nothing."),
@@ -23,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decline": ("tunestep.cli.decide", "Decline it, with a reason."),
     "stop": ("tunestep.cli.stop", "Stop a run and its training job."),
     "retry": ("tunestep.cli.run", "Run a failed run's request again."),
+    "reward": ("tunestep.cli.reward", "Try a reward on your data, list them, begin your own."),
+    "data": ("tunestep.cli.data", "Check training data, and convert it."),
     "local": ("tunestep.cli.local", "The laptop cloud: start, stop, reset."),
 }
 
@@ -78,6 +82,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(failure.code)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
+    except click.exceptions.NoArgsIsHelpError as usage:
+        print(usage.format_message(), file=sys.stderr)
+        sys.exit(2)
     except click.ClickException as usage:
         show(CliError(usage.format_message()), as_json="--json" in args)
         sys.exit(2)
@@ -87,3 +94,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as fault:  # the last resort: whatever it is, a person reads one line
+        if os.environ.get(DEBUG):
+            raise
+        text = (
+            f"unexpected {type(fault).__name__}: {fault}. This is a fault of Tunestep; {DEBUG}=1 shows where"
+        )
+        show(CliError(text, code=1), as_json="--json" in args)
+        sys.exit(1)

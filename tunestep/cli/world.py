@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from reward_functions import catalog
 from tunestep import names
 from tunestep.aws import Clients
 from tunestep.cli import uploads
@@ -12,6 +13,7 @@ from tunestep.cli.failure import CliError
 from tunestep.cli.target import read_settings
 from tunestep.context import Context
 from tunestep.environment import Environment
+from tunestep.errors import TunestepError
 from tunestep.local import control
 from tunestep.local.world import World, WorldInvalid
 from tunestep.settings import Settings
@@ -23,7 +25,7 @@ def plan_against(
 ) -> dict[str, Any]:
     """The dry run's answer, with what had to be assumed listed first as ASSUMED.
 
-    Raises CliError when the world file is absent or wrong.
+    Raises CliError when the world file is absent or wrong, or a look-up fails for no fault of the request.
     """
     try:
         world = World.load(world_file)
@@ -37,10 +39,13 @@ def plan_against(
     with control.ephemeral(world) as endpoint:
         clients = Clients(region=world.region, endpoint_url=endpoint.url)
         assumed = world.assume(document, clients, stack=environment.stack)
-        answer = dry_run(
-            Context(env=environment, clients=clients),
-            DryRun(document={"request": document}, assume_approved=assume_approved),
-        )
+        try:
+            answer = dry_run(
+                Context(env=environment, clients=clients),
+                DryRun(document={"request": document}, assume_approved=assume_approved),
+            )
+        except TunestepError as fault:
+            raise CliError(f"the plan could not be made: {type(fault).__name__}: {fault}", code=1) from None
     answer["findings"] = [msgspec.to_builtins(finding) for finding in assumed] + answer["findings"]
     return answer
 
@@ -60,4 +65,5 @@ def _environment(world: World, settings: Settings | None) -> Environment:
         account=world.account,
         settings=rules,
         laptop="settings" if settings else "open",
+        rewards=catalog.names(),
     )

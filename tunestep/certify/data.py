@@ -1,0 +1,69 @@
+"""The beginning of the training data, from S3 or from a file: a bounded read, whole lines only."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tunestep import data_pins, s3uri
+from tunestep.aws import Client
+from tunestep.certify import rows
+from tunestep.certify.rows import Question
+from tunestep.checks.calls import ask
+from tunestep.plan_model import DataPlan
+
+HEAD_BYTES = 1024 * 1024
+_MOST_LISTED = 1000
+_OTHER_FORMATS = (".csv", ".parquet")
+
+
+class Sampled(NamedTuple):
+    """Questions of the data; ``why`` says what stood in the way when there are none."""
+
+    questions: list[Question]
+    refused: int = 0
+    why: str = ""
+
+
+def of_plan(s3: Client, data: DataPlan, count: int) -> Sampled:
+    """Rows of a planned channel. Raises TransientFault and ServiceFault as tunestep.checks.calls does."""
+    if data.kind == "dataset":
+        return Sampled([], why="the rows of a registered DataSet are not read")
+    uri = s3uri.parse(data.uri)
+    if data.kind == "prefix":
+        listed = data_pins.listing(s3, uri, _MOST_LISTED) or []
+        keys = [key for key, _, size in listed if size]
+        if not keys:
+            return Sampled([], why=f"there is nothing below {data.uri}")
+        uri = s3uri.S3Uri(uri.bucket, keys[0])
+    return of_object(s3, uri, count, data.version_id)
+
+
+def of_object(s3: Client, uri: s3uri.S3Uri, count: int, version_id: str = "") -> Sampled:
+    """Rows of one object; of the given version if there is one. Raises as of_plan does."""
+    if uri.key.endswith(_OTHER_FORMATS):
+        return Sampled([], why="rows are read from JSON Lines only")
+    version = {"VersionId": version_id} if version_id else {}
+
+    def fetch() -> dict[str, bytes]:
+        answer = s3.get_object(Bucket=uri.bucket, Key=uri.key, Range=f"bytes=0-{HEAD_BYTES}", **version)
+        return {"body": answer["Body"].read(HEAD_BYTES + 1)}
+
+    answer = ask(fetch)
+    if answer.problem:
+        return Sampled([], why=f"{uri} cannot be read ({answer.message or answer.problem})")
+    return of_bytes(answer.data["body"], count)
+
+
+def of_file(path: Path, count: int) -> Sampled:
+    """Rows of a file on this machine; raises OSError."""
+    with path.open("rb") as file:
+        return of_bytes(file.read(HEAD_BYTES + 1), count)
+
+
+def of_bytes(body: bytes, count: int) -> Sampled:
+    """Rows of the beginning of a file; a last line that was cut off is left out."""
+    lines = body.split(b"\n")
+    if len(body) > HEAD_BYTES:
+        lines = lines[:-1]
+    questions, refused = rows.decode(lines)
+    why = "" if questions else "no row asks a question (prompt or messages)"
+    return Sampled(rows.sample(questions, count), refused, why)
