@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tunestep import metric_series, record, runs, tracking
+from tunestep import job_report, metric_series, record, runs, tracking
 from tunestep.context import Context, StepEvent, plan_of
 from tunestep.errors import ServiceFault, TrainingJobFailed
 from tunestep.faults import describe, transient
@@ -156,6 +156,8 @@ def collect_results(
     package = _package(context, plan, job, gaps)
     series = _series(context, plan, job, reader, gaps)
     summary = _summary(plan, job, series)
+    if context.env.laptop and plan.technique in ("RLVR", "RLAIF"):
+        summary |= job_report.read(context.clients.s3, job)
     stored = context.files.put(
         run_id,
         METRICS,

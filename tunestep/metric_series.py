@@ -17,8 +17,8 @@ PRIMARY: dict[Technique, tuple[str, ...]] = {
         "total_loss",
         "val_eval_total_loss",
     ),
-    "RLVR": ("critic/rewards/mean", "response_length/mean"),
-    "RLAIF": ("critic/rewards/mean", "response_length/mean"),
+    "RLVR": ("critic/rewards/mean", "response_length/mean", "val/exact_match"),
+    "RLAIF": ("critic/rewards/mean", "response_length/mean", "val/exact_match"),
 }
 """Names under which the service logs, the most telling first."""
 

@@ -67,6 +67,10 @@ class Launcher:
         self.processes.append(process)
         return process.pid
 
+    def find(self, folder: Path) -> int | None:
+        found = [process.pid for process in self.processes if str(folder) in process.args]
+        return found[0] if found else None
+
     def end(self) -> None:
         for process in self.processes:
             process.kill()
@@ -153,6 +157,7 @@ def running(
         jobs_dir=folder / "jobs",
         emit=events.append,
         launch=launch,
+        find_worker=getattr(launch, "find", lambda folder: None),
         region=world.region if world else REGION,
         account=world.account if world else ACCOUNT,
         endpoint_url_getter=lambda: urls[0],

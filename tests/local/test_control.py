@@ -1,5 +1,6 @@
 """The laptop cloud starts, survives a kill, ends, and leaves nothing; assemblies are made when needed."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -11,7 +12,7 @@ import pytest
 
 from tunestep import names
 from tunestep.aws import Clients
-from tunestep.local import assembly, control, process
+from tunestep.local import assembly, children, control, process
 from tunestep.local.world import World
 
 
@@ -179,3 +180,19 @@ def test_a_synthesis_that_fails_leaves_nothing_and_says_what_app_py_said(project
     with pytest.raises(assembly.SynthesisFailed, match="the settings are wrong"):
         assembly.synthesize(tmp_path / "home", None, root=project)
     assert list((tmp_path / "home" / "assembly").iterdir()) == []
+
+
+def test_a_training_worker_is_found_by_its_folder_and_ended_with_its_home(tmp_path):
+    job = tmp_path / "jobs" / "one"
+    (job / "home").mkdir(parents=True)
+    os.mkfifo(job / "request.json")
+    pid = children.launch_worker(job, endpoint_url="http://127.0.0.1:1", region="us-west-2")
+    try:
+        assert children.find_worker(job) == pid
+        assert children.find_worker(tmp_path / "jobs" / "on") is None
+        control.reset(tmp_path)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+        assert children.find_worker(job) is None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

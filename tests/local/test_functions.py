@@ -1,5 +1,6 @@
 """Functions run in the real runtime client, cut off from the user's environment."""
 
+import base64
 import http.client
 import json
 import os
@@ -217,6 +218,17 @@ def test_reading_a_function_over_the_api(client):
     assert configuration["Handler"] == "work.handler"
     assert configuration["CodeSha256"]
     assert "work" in {listed["FunctionName"] for listed in client.list_functions()["Functions"]}
+
+
+def test_tags_and_code_hash_over_the_api(pool, client):
+    pool.put(pool.get("work")._replace(name="tagged", tags={"tunestep:reward": "x"}))
+    arn = pool.get("work").arn.replace(":work", ":tagged")
+    assert client.list_tags(Resource=arn)["Tags"] == {"tunestep:reward": "x"}
+    assert client.list_tags(Resource=pool.get("work").arn)["Tags"] == {}
+    code = client.get_function_configuration(FunctionName="tagged")["CodeSha256"]
+    assert len(base64.b64decode(code)) == 32
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.list_tags(Resource=arn.replace(":tagged", ":nobody"))
 
 
 class Failing:

@@ -210,7 +210,7 @@ def test_the_real_client_has_the_same_conversation_with_this_store(tmp_path: Pat
     threading.Thread(target=server.serve_forever, daemon=True).start()
     recorded = tmp_path / "exchanges.json"
     try:
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - our own script
             [os.environ["TUNESTEP_SDK_PYTHON"], CAPTURE, f"http://127.0.0.1:{server.server_port}", recorded],
             check=True,
             timeout=120,

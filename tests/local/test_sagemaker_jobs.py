@@ -310,6 +310,28 @@ def test_a_job_whose_worker_ended_while_nobody_watched(
         assert cloud.ended()["TrainingJobStatus"] == ("Completed" if again else "Failed")
 
 
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_worker_whose_number_was_not_written_down_is_found_or_its_report_is(
+    tmp_path: Path, launcher: Launcher, lives: bool
+) -> None:
+    with running(tmp_path, launcher) as cloud:
+        cloud.sagemaker.create_training_job(**cloud.request())
+        cloud.until(lambda job: job["SecondaryStatus"] == "Training")
+        cloud.service.supervisor.close()
+        job = cloud.service.records.get("job", "job")
+        assert job is not None
+        kept = {name: value for name, value in job.items() if not name.startswith("pid")}
+        cloud.service.records.put("job", "job", kept)
+    if not lives:
+        (tmp_path / "jobs/job/go").touch()
+        launcher.processes.pop().wait()
+    with running(tmp_path, launcher) as cloud:
+        if lives:
+            assert cloud.describe()["TrainingJobStatus"] == "InProgress"
+            cloud.go()
+        assert cloud.ended()["TrainingJobStatus"] == "Completed"
+
+
 def test_another_process_with_the_workers_number_is_not_taken_for_it(
     tmp_path: Path, launcher: Launcher
 ) -> None:

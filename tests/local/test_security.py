@@ -144,6 +144,12 @@ def test_no_answer_has_a_cors_header(port, request_):
     assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
+@pytest.mark.parametrize("request_", [*SERVED.values(), {"Origin": "https://evil.example"}])
+def test_an_object_that_is_a_page_runs_no_script_on_our_origin(port, request_):
+    _, headers, _ = ask(port, **request_)
+    assert headers["content-security-policy"].startswith("sandbox;")
+
+
 def test_a_refused_connection_is_closed_so_that_its_body_is_not_read_as_a_request(port):
     _, headers, _ = ask(port, "PUT", body=b"GET / HTTP/1.1\r\n", Content_Length="16", Origin="null")
     assert headers["connection"] == "close"

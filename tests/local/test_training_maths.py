@@ -158,14 +158,6 @@ def test_padding_and_company_change_no_score() -> None:
     assert together == pytest.approx(alone, abs=1e-5)
 
 
-def test_greedy_ends_at_the_end_token_or_the_limit() -> None:
-    params = model.fresh(TINY, 0)
-    written = likelihood.greedy(params, TINY, [[5, 3], [6, 7, 3]], 7)
-    assert all(0 < len(answer) <= 7 for answer in written)
-    alone = [likelihood.greedy(params, TINY, [prompt], 7)[0] for prompt in ([5, 3], [6, 7, 3])]
-    assert written == alone
-
-
 def events(recipe: Recipe, trainable: str = "full") -> tuple[Params, list[Event]]:
     params = model.fresh(TINY, 0)
     moved: lora.Trainable = (

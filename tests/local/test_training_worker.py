@@ -179,8 +179,8 @@ def test_a_bad_row_fails_the_job_with_file_line_and_rule(cloud: Cloud, tmp_path:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"technique": "RLVR"}, "does not serve RLVR yet"),
-        ({"technique": "RLAIF"}, "does not serve RLAIF yet"),
+        ({"technique": "CPT"}, "does not serve CPT"),
+        ({"technique": "RLVR"}, "needs EvaluatorArn or the hyperparameter preset_reward_function"),
         ({"hyperparameters": {"max_epochs": "many"}}, "hyperparameter max_epochs"),
         ({"source": f"s3://{BUCKET}/nothing/here/"}, "the source package's s3://"),
         ({"output": "s3://no-such-bucket-anywhere/x"}, "cannot be written"),

@@ -1,6 +1,7 @@
 """Worlds: the built-in one, world files and their faults, seeding, and what is assumed."""
 
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,6 +176,8 @@ def test_the_conformance_world_is_read() -> None:
         ({"buckets": {"bucket": {"forbidden": "yes"}}}, "$.buckets.bucket.forbidden"),
         ({"buckets": {"bucket": 7}}, "$.buckets.bucket"),
         ({"objects": {"bucket/key": {}}}, '$.objects["bucket/key"]'),
+        ({"objects": {"s3://bucket/a\x1b[2J": {}}}, '$.objects["s3://bucket/a'),
+        ({"objects": {"s3://bucket/a/../b": {}}}, '$.objects["s3://bucket/a/../b"]'),
         ({"objects": {"s3://bucket/key": {"size": -1}}}, '$.objects["s3://bucket/key"].size'),
         ({"evaluators": ["MYHUB/my-eval"]}, '$.evaluators["MYHUB/my-eval"]'),
     ],
@@ -199,6 +202,14 @@ def test_a_file_that_is_no_json_object_is_refused_in_one_sentence(tmp_path: Path
     with pytest.raises(WorldInvalid) as caught:
         World.load(file)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_read(tmp_path: Path, make: Any) -> None:
+    file = tmp_path / "world.json"
+    make(file)
+    with pytest.raises(WorldInvalid, match="is not a file"):
+        World.load(file)
 
 
 def test_a_file_over_the_cap_is_not_read_and_one_that_is_absent_is_absent(tmp_path: Path) -> None:
@@ -300,6 +311,15 @@ REQUEST = {
     "reward": {"evaluator_arn": EVALUATOR},
     "model_package_group": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package-group/mine",
 }
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://bucket/a\x1b]0;x\x07", "s3://bucket/../eula", "s3://bucket/", "s3://B/x"]
+)
+def test_a_licence_text_that_no_object_can_hold_is_not_seeded(clients_of: Any, uri: str) -> None:
+    versions = [{"version": "1.0.0", "document": {"HostingEulaUri": uri}}]
+    made = world(hub={"SageMakerPublicHub/Model/m": versions})
+    made.seed(clients_of(made))
 
 
 def test_what_the_world_is_silent_about_is_made_and_listed(clients_of: Any) -> None:

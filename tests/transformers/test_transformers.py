@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tunestep.local.training import likelihood, lora, model, objectives, tokens, weights
+from tunestep.local.training import likelihood, lora, model, objectives, sampler, tokens, weights
 from tunestep.local.training.loop import Recipe, train
 
 torch = pytest.importorskip("torch")
@@ -76,7 +76,7 @@ def test_transformers_writes_the_same_text_greedily(trained: tuple[Path, model.P
     folder, params = trained
     loaded = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
     prompts = [prompt for prompt, _ in exchanges("validation.jsonl")]
-    ours = likelihood.greedy(params, CONFIG, prompts, 24)
+    ours = sampler.sample(params, CONFIG, prompts, limit=24)
     for prompt, answer in zip(prompts, ours, strict=True):
         with torch.no_grad():
             written = loaded.generate(

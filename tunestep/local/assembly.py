@@ -90,9 +90,17 @@ def _synthesize_into(root: Path, final: Path, settings_file: Path | None) -> Non
             said = (result.stderr.strip() or result.stdout.strip())[-2000:]
             raise SynthesisFailed(f"app.py failed with exit code {result.returncode}:\n{said}")
         shutil.rmtree(final, ignore_errors=True)
+        _close_to_others(partial)
         partial.rename(final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _close_to_others(folder: Path) -> None:
+    """The CDK opens the folders of bundled assets to everybody, for a container that there is none of."""
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o700)
 
 
 def _environment(outdir: Path, settings_file: Path | None) -> dict[str, str]:

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tunestep.local import processes
 from tunestep.local.training import WORKER_ENV
 
 DUMMY_KEY = "laptop"
 """Access key and secret of every client; no service checks them."""
 
 WORKER_LOG = "worker.log"
+_WORKER_MODULE = "tunestep.local.training.worker"
 
 
 def child_environment(
@@ -44,6 +46,22 @@ def child_environment(
         "AWS_ENDPOINT_URL": endpoint_url,
         "NO_PROXY": "*",
     }
+
+
+_OF_THE_USER = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH",
+        "LD_LIBRARY_PATH", "JSII_NODE", "JSII_RUNTIME_PACKAGE_CACHE_ROOT", "XDG_CACHE_HOME",
+    }
+)  # fmt: skip
+"""What Python, Node and the CDK need of the user's environment; the rest may hold secrets."""
+
+
+def cloud_environment() -> dict[str, str]:
+    """The environment of the laptop cloud's own process, made from ours."""
+    kept = {name: value for name, value in os.environ.items() if name in _OF_THE_USER}
+    path = os.pathsep.join(filter(None, [str(package_root()), kept.get("PYTHONPATH")]))
+    return {**kept, "PYTHONPATH": path}
 
 
 def purge_own_environment() -> None:
@@ -82,7 +100,7 @@ def launch_worker(job_dir: Path, *, endpoint_url: str, region: str) -> int:
     descriptor = os.open(job_dir / WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(  # noqa: S603 - this interpreter, our module, a folder we made
-            [sys.executable, "-m", "tunestep.local.training.worker", str(job_dir)],
+            [sys.executable, "-m", _WORKER_MODULE, str(job_dir)],
             cwd=job_dir,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -92,3 +110,19 @@ def launch_worker(job_dir: Path, *, endpoint_url: str, region: str) -> int:
         ).pid
     finally:
         os.close(descriptor)
+
+
+def find_worker(job_dir: Path) -> int | None:
+    """The process id of the worker that launch_worker started for a job folder, if it lives."""
+    return workers(job_dir.parent).get(job_dir)
+
+
+def workers(jobs: Path) -> dict[Path, int]:
+    """Process ids of the living workers by job folder, for all in one folder; told by their command line."""
+    wanted = f" -m {_WORKER_MODULE} {jobs}{os.sep}"
+    found = {}
+    for pid, line in processes.command_lines():
+        _, here, job = line.partition(wanted)
+        if here:
+            found[jobs / job] = pid
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tunestep import names
 from tunestep.aws import Clients
 from tunestep.local import children, events, moto_backend
 from tunestep.local.deployer import Assembly, Deployer, Deployment
@@ -19,6 +20,7 @@ from tunestep.local.front import Front, MotoService, Server
 from tunestep.local.functions import FunctionPool
 from tunestep.local.interpreter.engine import Invocation
 from tunestep.local.journal import Journal
+from tunestep.local.judge import Judge
 from tunestep.local.lambda_api import LambdaApi
 from tunestep.local.mlflow import MlflowService
 from tunestep.local.outbox import Outbox
@@ -93,6 +95,7 @@ class Cloud:
             jobs_dir=home / "jobs",
             emit=self._emit,
             launch=lambda job: children.launch_worker(job, endpoint_url=self.server.url, region=self.region),
+            find_worker=children.find_worker,
             region=self.region,
             account=self.account,
             endpoint_url_getter=lambda: self.server.url,
@@ -100,6 +103,7 @@ class Cloud:
         self._mlflow = MlflowService(home / "mlflow.sqlite")
         self._front.sagemaker, self._front.stepfunctions = self._sagemaker, self._stepfunctions
         self._front.functions, self._front.mlflow = self._lambda, self._mlflow
+        self._front.bedrock = Judge(self.region)
         self._clients = service_clients(self.server.url, self.region)
         self._stopped = threading.Event()
 
@@ -173,8 +177,10 @@ class Cloud:
         self._clients("sns").publish(TopicArn=arn, Message=text)
 
 
-def _by_need(names: tuple[str, ...]) -> list[str]:
-    return sorted(names, key=lambda name: name.endswith(PREWARMED_LAST))
+def _by_need(function_names: tuple[str, ...]) -> list[str]:
+    """The functions to start beforehand; few runs have a reward, and no run has them all."""
+    needed = [name for name in function_names if names.reward_function_prefix("") not in name]
+    return sorted(needed, key=lambda name: name.endswith(PREWARMED_LAST))
 
 
 def prepare_moto(region: str, account: str) -> None:

@@ -112,7 +112,6 @@ def _launch(home: Path, settings: Path | None, world: Path | None) -> subprocess
     if log_path.is_file() and log_path.stat().st_size > LOG_LIMIT:
         log_path.replace(home / "cloud.1.log")
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    path = os.pathsep.join(filter(None, [str(children.package_root()), os.environ.get("PYTHONPATH")]))
     try:
         return subprocess.Popen(  # noqa: S603 - this interpreter, our module, paths
             [
@@ -120,7 +119,7 @@ def _launch(home: Path, settings: Path | None, world: Path | None) -> subprocess
                 "--settings", str(settings or "none"), "--world", str(world or "none"),
             ],
             cwd=home,
-            env={**os.environ, "PYTHONPATH": path},
+            env=children.cloud_environment(),
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
@@ -191,17 +190,12 @@ def reset(home: Path) -> None:
 
 
 def _end_workers(jobs: Path) -> None:
-    """Ask the workers of this home to end; they are known by the folder on their command line."""
+    """End the workers of this home; their folders are about to be deleted."""
     if not jobs.is_dir():
         return
-    listing = subprocess.run(
-        ["/bin/ps", "-A", "-o", "pid=,command="], capture_output=True, text=True, check=False
-    ).stdout
-    for line in listing.splitlines():
-        pid, _, command = line.strip().partition(" ")
-        if "tunestep.local.training.worker" in command and f" {jobs.absolute()}{os.sep}" in command:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(int(pid), signal.SIGKILL)
+    for pid in children.workers(jobs.resolve()).values():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -219,11 +213,13 @@ def ephemeral(world: "World") -> Iterator[Endpoint]:
     from tunestep.local import moto_backend  # noqa: PLC0415 - moto reads its environment at import
     from tunestep.local.front import Front, MotoService, Server  # noqa: PLC0415
     from tunestep.local.sagemaker.service import SageMakerService  # noqa: PLC0415
+    from tunestep.local.worlds.functions import DescribedFunctions  # noqa: PLC0415
 
     moto_backend.forget()
     moto_backend.install(on_email=_nobody, on_event=_nobody)
     moto = MotoService(moto_backend.application(), account=world.account, kept=None)
-    front = Front(moto=moto)
+    functions = DescribedFunctions(world.functions, region=world.region, account=world.account)
+    front = Front(moto=moto, functions=functions)
     server = Server(front, 0)
     sagemaker = SageMakerService(
         ":memory:",
@@ -231,6 +227,7 @@ def ephemeral(world: "World") -> Iterator[Endpoint]:
         jobs_dir=None,
         emit=_nobody,
         launch=_no_worker,
+        find_worker=_nobody,
         region=world.region,
         account=world.account,
         endpoint_url_getter=lambda: server.url,

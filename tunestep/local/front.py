@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 
-from tunestep.local import iam, journal, moto_backend, security
+from tunestep.local import iam, journal, judge, moto_backend, security
 from tunestep.local.awsjson import AwsError
 
 Environ = dict[str, Any]
@@ -157,9 +157,10 @@ class Front:
         stepfunctions: Wsgi | None = None,
         functions: Wsgi | None = None,
         mlflow: Wsgi | None = None,
+        bedrock: Wsgi | None = None,
     ) -> None:
         self.moto, self.sagemaker, self.stepfunctions = moto, sagemaker, stepfunctions
-        self.functions, self.mlflow = functions, mlflow
+        self.functions, self.mlflow, self.bedrock = functions, mlflow, bedrock
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         return self._service(environ)(environ, start_response)
@@ -170,8 +171,9 @@ class Front:
         for service, ours in (
             (self.sagemaker, target.startswith("SageMaker.")),
             (self.stepfunctions, target.startswith("AWSStepFunctions.")),
-            (self.functions, path.startswith("/2015-03-31/functions")),
+            (self.functions, path.startswith(("/2015-03-31/functions", "/2017-03-31/tags/arn:aws:lambda:"))),
             (self.mlflow, path.startswith("/api/2.0/mlflow/")),
+            (self.bedrock, bool(judge.PATH.fullmatch(path))),
         ):
             if ours:
                 return service or _absent

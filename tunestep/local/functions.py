@@ -4,6 +4,7 @@ Behaviour: AWS Lambda developer guide, "Understanding the Lambda execution envir
 "Lambda function errors". There is no memory limit, no concurrency limit and no file system of its own.
 """
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -41,11 +42,13 @@ class Function(NamedTuple):
     role: str = ""
     runtime: str = "python3.11"
     retries: int = 2
+    tags: Mapping[str, str] = {}
 
     @property
     def code_sha256(self) -> str:
-        """Digest of the code folder's name: assets are named by the hash of their content."""
-        return hashlib.sha256(self.code.name.encode()).hexdigest()
+        """Digest, in base64 as Lambda gives it, of the code folder's name: assets are named by the hash of
+        their content."""
+        return base64.b64encode(hashlib.sha256(self.code.name.encode()).digest()).decode()
 
 
 class Worker:

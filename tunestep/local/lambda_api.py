@@ -19,6 +19,7 @@ Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
 _PATH = re.compile(r"/2015-03-31/functions(?:/(?P<name>[^/]+)(?:/(?P<part>invocations|configuration))?)?/?")
+_TAGS = re.compile(r"/2017-03-31/tags/(?P<arn>[^/]+)/?")
 _RETRY_DELAYS = (60.0, 120.0)
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ class LambdaApi:
         return [body]
 
     def _answer(self, environ: Environ) -> tuple[int, Headers, bytes]:
+        tags = _TAGS.fullmatch(environ["PATH_INFO"])
+        if tags and environ["REQUEST_METHOD"] == "GET":
+            return _json({"Tags": dict(self._pool.get(unquote(tags["arn"])).tags)})
         found = _PATH.fullmatch(environ["PATH_INFO"])
         if found is None:
             raise AwsError("NotImplementedException", "this operation is not part of the laptop cloud", 501)

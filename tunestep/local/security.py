@@ -19,6 +19,7 @@ MAX_BODY = 512 * 1024 * 1024
 """Largest request body, in bytes: an S3 part of a training file."""
 
 _CONTROL_PAGES = re.compile(r"/+(moto-api|latest/(meta-data|api)|favicon\.ico|_?admin)(/|$)", re.IGNORECASE)
+_POLICY = "Content-Security-Policy"
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _OWN_SITES = frozenset({"same-origin", "none"})
 
@@ -41,6 +42,9 @@ class Gate:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             kept = [(k, v) for k, v in headers if not k.lower().startswith("access-control-")]
             kept += [("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin")]
+            # An object of a bucket can be a page, and its script would be on our own origin.
+            if not any(name.lower() == _POLICY.lower() for name, _ in kept):
+                kept.append((_POLICY, "sandbox; default-src 'none'"))
             return start_response(status, kept, exc_info)
 
         try:

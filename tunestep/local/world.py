@@ -26,7 +26,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """One account in one region.
 
     ``hub`` is ``HUB/TYPE/NAME`` -> versions (``version``, ``document``, ``keywords``); ``override_specs``
-    are by S3 URI; roles, evaluators and packages by ARN; groups and buckets by name; objects by URI.
+    are by S3 URI; roles, evaluators, functions and packages by ARN; groups and buckets by name; objects by
+    URI.
     """
 
     region: str
@@ -40,6 +41,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     buckets: Described = {}
     objects: Described = {}
     evaluators: Described = {}
+    functions: Described = {}
 
     @classmethod
     def builtin(cls, region: str = DEFAULT_REGION, account: str = DEFAULT_ACCOUNT) -> Self:
@@ -81,6 +83,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             buckets=parts.buckets(document.get("buckets", {})),
             objects=parts.objects(document.get("objects", {})),
             evaluators=parts.evaluators(document.get("evaluators", {})),
+            functions=parts.functions(document.get("functions", {}), region, account),
         )
 
     @property

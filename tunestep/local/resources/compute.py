@@ -30,6 +30,7 @@ def function(context: Context, logical_id: str, properties: dict[str, Any]) -> D
             description=properties.get("Description", ""),
             role=properties.get("Role", ""),
             runtime=properties.get("Runtime", ""),
+            tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])},
         )
     )
     context.function_names.append(name)

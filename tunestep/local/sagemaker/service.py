@@ -20,7 +20,8 @@ class SageMakerService(JobOperations, MlflowAppOperations, TagOperations):
 
     ``db_path`` is a file or ``:memory:``; ``jobs_dir`` is where jobs get their folders, None for a cloud
     that trains nothing. ``emit`` receives EventBridge events; ``delivery`` (settable at any time) says
-    how reliably. ``launch`` starts the worker of a job folder and returns its process number.
+    how reliably. ``launch`` starts the worker of a job folder and returns its process number;
+    ``find_worker`` returns that of one which is running, or None.
     ``mlflow_url_getter`` is for metrics that go to another MLflow server than the laptop's own.
     """
 
@@ -32,6 +33,7 @@ class SageMakerService(JobOperations, MlflowAppOperations, TagOperations):
         jobs_dir: Path | None,
         emit: Callable[[dict[str, Any]], None],
         launch: Callable[[Path], int],
+        find_worker: Callable[[Path], int | None],
         region: str,
         account: str,
         endpoint_url_getter: Callable[[], str],
@@ -64,6 +66,7 @@ class SageMakerService(JobOperations, MlflowAppOperations, TagOperations):
             self._courier,
             folders=self.folders,
             launch=launch,
+            find_worker=find_worker,
             register=self.register_package,
             region=region,
             account=account,

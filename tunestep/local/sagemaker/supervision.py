@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from tunestep.local.sagemaker import job_state, job_view, processes
+from tunestep.local import processes
+from tunestep.local.sagemaker import job_state, job_view
 from tunestep.local.sagemaker.delivery import Courier
 from tunestep.local.sagemaker.job_folder import StatusReader
 from tunestep.local.sagemaker.job_state import Job
@@ -37,8 +38,8 @@ class Supervisor:
     """One thread that starts, watches, stops and buries workers.
 
     A job's state changes only through ``_change``: stored first, told second. ``launch`` starts a worker
-    for a job folder and returns its process number; ``register`` makes the model package of a job that
-    ended and returns its ARN.
+    for a job folder and returns its process number; ``find_worker`` returns that of one which is running,
+    or None; ``register`` makes the model package of a job that ended and returns its ARN.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Supervisor:
         *,
         folders: Folders | None,
         launch: Callable[[Path], int],
+        find_worker: Callable[[Path], int | None],
         register: Callable[[Job], str],
         region: str,
         account: str,
@@ -57,6 +59,7 @@ class Supervisor:
     ) -> None:
         self._records, self._courier = records, courier
         self._folders, self._launch, self._register = folders, launch, register
+        self._find_worker = find_worker
         self._place = {"region": region, "account": account}
         self._clock, self._poll, self._grace = clock, poll_seconds, stop_grace_seconds
         self._reader = StatusReader()
@@ -75,11 +78,21 @@ class Supervisor:
             self._live |= {job.name for job in unfinished}
         for job in unfinished:
             if job.launched is not None and job.pid is None:
-                self._change(
-                    job.name, self._lost("the service ended while the training process was starting")
-                )
+                self._recover(job.name)
         self._thread = threading.Thread(target=self._run, name="sagemaker-jobs", daemon=True)
         self._thread.start()
+
+    def _recover(self, name: str) -> None:
+        """The service died between starting a worker and writing down its number: it may be at work."""
+        folder = self._folders.path(name) if self._folders else None
+        pid = self._find_worker(folder) if folder else None
+        if pid is not None:
+            known = processes.identity(pid)
+            self._change(name, lambda found: job_state.running(found, pid, known))
+            return
+        if folder and (report := self._reader.read(folder)):
+            self._change(name, lambda found: job_state.absorb(found, report, self._clock()))
+        self._change(name, self._lost("the service ended while the training process was starting"))
 
     def close(self) -> None:
         """Stop watching. Workers go on; the next start finds them again."""

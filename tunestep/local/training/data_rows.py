@@ -5,12 +5,14 @@ SFT: ``prompt`` and ``completion`` (or ``input`` and ``output``, ``query`` and `
 (``schemaVersion``, ``system``, ``messages`` whose content is a list of parts). DPO: ``prompt``,
 ``chosen``, ``rejected`` as strings or messages, or chosen and rejected as whole conversations; Nova's
 conversation whose last message has ``candidates`` with a ``preferenceLabel``. (Amazon SageMaker AI and
-Amazon Nova developer guides, data preparation.)
+Amazon Nova developer guides, data preparation.) RLVR and RLAIF: verl's rows, with the question in
+``prompt`` or ``messages`` and the reference in ``reward_model.ground_truth`` or beside it.
 
 Faults name the rule, never the content: a failure reason is read by more people than the data.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,10 +29,18 @@ class RuleBroken(ValueError):  # noqa: N818 - the rule is the message
 
 
 class Example(NamedTuple):
-    """A prompt with its answer (SFT), or with its better and its worse answer (DPO)."""
+    """A prompt with its answer (SFT), or with its better and its worse answer (DPO).
+
+    For reinforcement (RLVR, RLAIF) ``answers`` holds the row's worked solution if it has one, ``final``
+    its reference answer as text (empty without one), ``row`` the row as it stands in the data and
+    ``messages`` its question's messages, likewise.
+    """
 
     prompt: tuple[Turn, ...]
     answers: tuple[str, ...]
+    final: str = ""
+    row: Row = MappingProxyType({})
+    messages: tuple[Row, ...] = ()
 
 
 def parse_sft(line: bytes) -> Example:
@@ -65,7 +75,54 @@ def parse_dpo(line: bytes) -> Example:
     return _preference(row)
 
 
-PARSERS: Mapping[str, Callable[[bytes], Example]] = {"SFT": parse_sft, "DPO": parse_dpo}
+def parse_reinforcement(line: bytes) -> Example:
+    """A reinforcement example: ``prompt`` (a text or messages) or ``messages``; an answer at their end is
+    no part of the question. The reference is looked for where rewards look: ``reference_answer``,
+    ``reward_model.ground_truth``, ``metadata.reference_answer``.
+
+    Raises:
+        RuleBroken: with the rule, in words.
+    """
+    row = _object(line)
+    name = "messages" if "messages" in row else "prompt"
+    if name not in row:
+        raise RuleBroken('needs "prompt" (a text or messages) or "messages".')
+    turns = (*_system(row), *_prompt(row[name], name))
+    raw = [{"role": "user", "content": row[name]}] if isinstance(row[name], str) else row[name]
+    said = turns[-1].text if len(turns) > 1 and turns[-1].role == "assistant" else ""
+    if said:
+        turns, raw = turns[:-1], raw[:-1]
+    final = reference_text(reference(row))
+    solution = _inner(row, "extra_info", "answer")
+    worked = solution if isinstance(solution, str) and solution.strip() else said or final
+    return Example(turns, (worked,) if worked else (), final, row, tuple(raw))
+
+
+def reference(row: Row) -> Any:
+    """The row's reference answer as it stands, None without one."""
+    places = (row.get("reference_answer"), _inner(row, "reward_model", "ground_truth"))
+    found = next((value for value in places if value is not None), None)
+    return _inner(row, "metadata", "reference_answer") if found is None else found
+
+
+def reference_text(value: Any) -> str:
+    """A reference answer as a model would write it; JSON where it is no text."""
+    if value is None or isinstance(value, str):
+        return (value or "").strip()
+    return msgspec.json.encode(value).decode()
+
+
+def _inner(row: Row, outer: str, name: str) -> Any:
+    held = row.get(outer)
+    return held.get(name) if isinstance(held, dict) else None
+
+
+PARSERS: Mapping[str, Callable[[bytes], Example]] = {
+    "SFT": parse_sft,
+    "DPO": parse_dpo,
+    "RLVR": parse_reinforcement,
+    "RLAIF": parse_reinforcement,
+}
 """How a technique's rows are read."""
 
 

@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tunestep.local.training.data_rows import Example
-from tunestep.local.training.job import ANSWER_LIMIT, PROMPT_LIMIT
 from tunestep.local.training.likelihood import Exchange
 from tunestep.local.training.objectives import Preference
-from tunestep.local.training.tokens import answer_tokens, prompt_tokens
+from tunestep.local.training.tokens import ANSWER_LIMIT, PROMPT_LIMIT, answer_tokens, prompt_tokens
 
 MAX_VALIDATION = 512
 """Most validation rows that are looked at after each epoch."""

@@ -4,17 +4,18 @@ Names and meanings stay the service's. Where the small model needs another value
 one, that is stated in a line of its own: nothing is changed or ignored silently.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tunestep.local.training.faults import TrainingFault
+from tunestep.local.training import rollout_values
 from tunestep.local.training.loop import Recipe
 from tunestep.local.training.optimiser import Schedule
+from tunestep.local.training.rollout_values import Rollout
+from tunestep.local.training.value_reader import Reader
 
-PEAK_RATES = {"SFT": 3e-3, "DPO": 3e-4}
+PEAK_RATES = {"SFT": 3e-3, "DPO": 3e-4, "RLVR": 3e-4, "RLAIF": 3e-4}
 """Peak learning rates that move a model of this size, by technique."""
-LORA_RATE_FACTOR = {"SFT": 1.0, "DPO": 4.0}
+LORA_RATE_FACTOR = {"SFT": 1.0, "DPO": 4.0, "RLVR": 3.3, "RLAIF": 3.3}
 """Adapters beside frozen weights take larger steps than the weights themselves."""
 MAX_RANK = 16
 """Largest adapter rank; a hub recipe's 32 or 64 would be as wide as this whole model."""
@@ -27,7 +28,10 @@ _SCHEDULES: Mapping[str, Schedule] = {"constant": "constant", "linear": "linear"
 _BETA_NAMES = ("beta", "dpo_beta", "adam_beta")
 _BOOKKEEPING = frozenset(
     {"name", "model_name_or_path", "results_directory", "resume_from_path", "logging_steps", "save_steps"}
+    | {"preset_reward_function", "judge_model_id", "judge_prompt_template"}
 )
+REINFORCED = ("RLVR", "RLAIF")
+"""Techniques that sample answers and have them rewarded."""
 
 
 @dataclass(frozen=True)
@@ -39,47 +43,8 @@ class Mapped:
     scale: float
     beta: float
     validation_share: float
+    rollout: Rollout | None
     statement: tuple[str, ...]
-
-
-class _Reader:
-    """Reads values by name, states each one, and knows which were never asked for."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = {name: value.strip() for name, value in values.items() if value.strip()}
-        self.unused = dict(self._values)
-        self.statement: list[str] = []
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
-
-    def say(self, line: str) -> None:
-        self.statement.append(line)
-
-    def text(self, name: str) -> str | None:
-        self.unused.pop(name, None)
-        return self._values.get(name)
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        """The value as a finite number within its bounds; the default when it is not given."""
-        text = self.text(name)
-        if text is None:
-            self.say(f"{name}: {default:g} (the trainer's default)")
-            return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise TrainingFault(f"hyperparameter {name} must be a number from {low:g} to {high:g}.")
-        self.say(f"{name}: {value:g} (as asked)")
-        return value
-
-    def count(self, name: str, default: int, high: int) -> int:
-        value = self.number(name, default, 1, high)
-        if value != int(value):
-            raise TrainingFault(f"hyperparameter {name} must be a whole number.")
-        return int(value)
 
 
 def map_values(values: Mapping[str, str], *, technique: str, lora: bool) -> Mapped:
@@ -88,9 +53,13 @@ def map_values(values: Mapping[str, str], *, technique: str, lora: bool) -> Mapp
     Raises:
         TrainingFault: a value that the trainer uses is no number or out of bounds.
     """
-    reader = _Reader(values)
+    reader = Reader(values)
     epochs, max_steps = _length(reader)
     batch_size = reader.count("global_batch_size", _DEFAULT_BATCH, MAX_BATCH)
+    rollout = rollout_values.read(reader, batch_size=batch_size) if technique in REINFORCED else None
+    if rollout is not None:
+        batch_size = rollout.prompts
+        max_steps = min(max_steps or rollout_values.MAX_STEPS, rollout_values.MAX_STEPS)
     recipe = Recipe(
         epochs=epochs,
         max_steps=max_steps,
@@ -110,10 +79,10 @@ def map_values(values: Mapping[str, str], *, technique: str, lora: bool) -> Mapp
         for name in sorted(reader.unused)
         if name not in _BOOKKEEPING
     )
-    return Mapped(recipe, rank, scale, beta, share, tuple(reader.statement))
+    return Mapped(recipe, rank, scale, beta, share, rollout, tuple(reader.statement))
 
 
-def _length(reader: _Reader) -> tuple[int, int | None]:
+def _length(reader: Reader) -> tuple[int, int | None]:
     """Epochs and the step limit. Some recipes (Nova 2) count steps only: then epochs do not end a run."""
     if "max_steps" not in reader:
         return reader.count("max_epochs", _DEFAULT_EPOCHS, MAX_EPOCHS), None
@@ -123,7 +92,7 @@ def _length(reader: _Reader) -> tuple[int, int | None]:
     return steps, steps
 
 
-def _rate(reader: _Reader, technique: str, lora: bool) -> float:
+def _rate(reader: Reader, technique: str, lora: bool) -> float:
     asked = reader.text("learning_rate")
     rate = PEAK_RATES[technique] * (LORA_RATE_FACTOR[technique] if lora else 1.0)
     origin = f"asked: {asked}; " if asked else ""
@@ -134,7 +103,7 @@ def _rate(reader: _Reader, technique: str, lora: bool) -> float:
     return rate
 
 
-def _schedule(reader: _Reader) -> Schedule:
+def _schedule(reader: Reader) -> Schedule:
     asked = reader.text("lr_scheduler") or "cosine"
     used = _SCHEDULES.get(asked.lower(), "cosine")
     reader.say(
@@ -144,7 +113,7 @@ def _schedule(reader: _Reader) -> Schedule:
     return used
 
 
-def _clip(reader: _Reader) -> float | None:
+def _clip(reader: Reader) -> float | None:
     if (reader.text("gradient_clipping") or "true").lower() == "false":
         reader.text("gradient_clipping_threshold")
         reader.say("gradient_clipping: off (as asked)")
@@ -152,7 +121,7 @@ def _clip(reader: _Reader) -> float | None:
     return reader.number("gradient_clipping_threshold", 1.0, 1e-6, 1e6)
 
 
-def _adapter(reader: _Reader) -> tuple[int, float]:
+def _adapter(reader: Reader) -> tuple[int, float]:
     asked = reader.count("lora_rank", 8, 4096)
     alpha = reader.number("lora_alpha", 2.0 * asked, 0, 1e6)
     rank = min(asked, MAX_RANK)
@@ -161,7 +130,7 @@ def _adapter(reader: _Reader) -> tuple[int, float]:
     return rank, alpha / asked
 
 
-def _beta(reader: _Reader) -> float:
+def _beta(reader: Reader) -> float:
     """DPO's beta; the hub's DPO recipes carry theirs under the name ``adam_beta``."""
     name = next((name for name in _BETA_NAMES if name in reader), _BETA_NAMES[0])
     return reader.number(name, 0.1, 1e-6, 100)

@@ -12,9 +12,6 @@ from tunestep.local.training.faults import TrainingFault
 from tunestep.local.training.hyperparameters import PEAK_RATES
 from tunestep.local.training.model import ModelConfig
 
-PROMPT_LIMIT, ANSWER_LIMIT = 160, 64
-"""Most bytes of a prompt (its tail) and tokens of an answer (its start) that the model sees."""
-
 DAY = 86_400
 """Seconds that a job may run when its request does not say (the API's default)."""
 
@@ -59,6 +56,7 @@ class Job:
     name: str
     technique: str
     lora: bool
+    evaluator_arn: str
     hyperparameters: Mapping[str, str]
     train: Mapping[str, Any]
     validation: Mapping[str, Any] | None
@@ -91,7 +89,7 @@ def from_request(request: Mapping[str, Any], context: Context) -> Job:
     technique = serverless.get("CustomizationTechnique", "")
     if technique not in PEAK_RATES:
         raise TrainingFault(
-            f"the laptop's trainer does not serve {technique} yet; it serves {' and '.join(PEAK_RATES)}."
+            f"the laptop's trainer does not serve {technique}; it serves {', '.join(PEAK_RATES)}."
         )
     channels = {channel["ChannelName"]: channel for channel in request.get("InputDataConfig", ())}
     if "train" not in channels:
@@ -103,6 +101,7 @@ def from_request(request: Mapping[str, Any], context: Context) -> Job:
         name=name,
         technique=technique,
         lora=serverless.get("Peft") == "LORA",
+        evaluator_arn=serverless.get("EvaluatorArn", ""),
         hyperparameters=request.get("HyperParameters", {}),
         train=channels["train"],
         validation=channels.get("validation"),

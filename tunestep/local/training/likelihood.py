@@ -12,7 +12,7 @@ import numpy as np
 from tunestep.local.training import model
 from tunestep.local.training.layers import Array
 from tunestep.local.training.model import EMBEDDING, ModelConfig, Params
-from tunestep.local.training.tokens import END, PAD
+from tunestep.local.training.tokens import PAD
 
 Exchange = tuple[Sequence[int], Sequence[int]]
 """Prompt tokens and answer tokens."""
@@ -81,20 +81,3 @@ def weighted_gradient(params: Params, weights: Array, tape: ScoreTape) -> Params
     gradients = model.backward(params, upstream, tape.forward)
     gradients[EMBEDDING] += d_logits.T @ tape.hidden
     return gradients
-
-
-def greedy(
-    params: Params, config: ModelConfig, prompts: Sequence[Sequence[int]], limit: int
-) -> list[list[int]]:
-    """The likeliest answer to each prompt, token by token, up to its end or ``limit`` tokens."""
-    answers: list[list[int]] = [[] for _ in prompts]
-    for _ in range(limit):
-        running = [row for row, answer in enumerate(answers) if END not in answer]
-        if not running:
-            break
-        # One placeholder per row: collate() scores the position before it, which is the next token's.
-        batch = collate([([*prompts[row], *answers[row]], [PAD]) for row in running])
-        _, tape = score(params, config, batch)
-        for row, token in zip(running, tape.probabilities.argmax(axis=-1), strict=True):
-            answers[row].append(int(token))
-    return answers

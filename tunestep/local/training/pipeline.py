@@ -1,25 +1,25 @@
 """A job from its files to its package: download, train, upload."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tunestep.aws import Client
-from tunestep.local.training import data_files, examples, model, storage, tokens, weights
+from tunestep.local.training import data_files, examples, model, reward_source, sampler, starting
 from tunestep.local.training.data_rows import Example
-from tunestep.local.training.hyperparameters import Mapped, map_values
-from tunestep.local.training.job import ANSWER_LIMIT, Job
-from tunestep.local.training.likelihood import greedy
+from tunestep.local.training.hyperparameters import REINFORCED, Mapped, map_values
+from tunestep.local.training.job import Job
 from tunestep.local.training.loop import Event, Recipe, train
 from tunestep.local.training.lora import FullWeights, LoraWeights, Trainable
-from tunestep.local.training.model import ModelConfig, Params
 from tunestep.local.training.objectives import Dpo, Objective, Sft
+from tunestep.local.training.reinforce import Rewarder
+from tunestep.local.training.reinforcement import EXACT, Reinforcement
 from tunestep.local.training.report import Report
+from tunestep.local.training.starting import Start
 from tunestep.local.training.status import StatusFile
 from tunestep.local.training.stop import StopSignal
+from tunestep.local.training.tokens import ANSWER_LIMIT, decode
 from tunestep.local.training.tracking import Tracker
 
 WRITE_EVERY = 0.25
@@ -40,14 +40,6 @@ WARM_UP = Recipe(
 """How a model made from nothing learns to write both kinds of answer before preferences are trained."""
 
 
-class Start(NamedTuple):
-    """The weights that a job starts from."""
-
-    params: Params
-    config: ModelConfig
-    continued: bool
-
-
 class Pipeline:
     """One job's work. Everything from outside comes in as an argument."""
 
@@ -56,13 +48,13 @@ class Pipeline:
         job: Job,
         *,
         s3: Client,
-        sagemaker: Callable[[], Client],
+        service: reward_source.Service,
         status: StatusFile,
         tracker: Tracker,
         stop: StopSignal,
         log: Callable[[str], None],
     ) -> None:
-        self._job, self._s3, self._sagemaker = job, s3, sagemaker
+        self._job, self._s3, self._service = job, s3, service
         self._status, self._tracker, self._stop, self._log = status, tracker, stop, log
         self._tokens = 0
         self.report = Report()
@@ -78,15 +70,22 @@ class Pipeline:
         self._open_tracker()
         self._status.phase("Downloading", "Reading the training data")
         data = self._read_data(mapped)
+        rewarder = self._rewarder()
         start = self._start_weights(mapped)
         if self._stop.reason():
             self._end(None)
             return
         self._stop.limit(self._job.max_runtime)
         self._status.phase("Training", "Training")
-        trainable = self._train(mapped, data, start)
+        with self._timed():
+            if rewarder:
+                trainable = self._reinforce(mapped, data, start, rewarder)
+            else:
+                trainable = self._train(mapped, data, start)
+            self._tracker.flush()
         self._stop.lift()
-        self._sample(start, data)
+        if not rewarder:
+            self._sample(start, data)
         if self._stop.reason() == "Stopped":
             self._status.phase("Stopping", "Saving what there is")
         self._status.phase("Uploading", "Uploading the model")
@@ -137,76 +136,106 @@ class Pipeline:
         return data
 
     def _channel(self, channel: Mapping[str, Any]) -> data_files.Rows:
-        location = data_files.channel_location(channel, self._sagemaker)
+        location = data_files.channel_location(channel, lambda: self._service("sagemaker"))
         return data_files.read_rows(self._s3, location, self._job.technique)
 
     def _start_weights(self, mapped: Mapped) -> Start:
         source = self._job.context.source_model_s3_uri
-        if source is None:
-            config = self._job.context.model.config()
-            start = Start(model.fresh(config, mapped.recipe.seed), config, False)
-        else:
-            with tempfile.TemporaryDirectory() as name:
-                storage.download_model(self._s3, data_files.locate(source), Path(name))
-                start = Start(*weights.load(Path(name)), True)
+        start = starting.start(self._job, self._s3, mapped.recipe.seed)
         origin = f"the weights at {source}" if source else "random weights"
         self._log(f"Starting from {origin}: {model.size(start.params)} single weights.")
         self.report.facts |= {"weights": model.size(start.params), "continued_from": source}
         return start
 
+    def _rewarder(self) -> Rewarder | None:
+        if self._job.technique not in REINFORCED:
+            return None
+        found = reward_source.rewarder(self._job, self._service)
+        self._note(f"Answers are judged by {found.title}.")
+        return found
+
     def _train(self, mapped: Mapped, data: examples.Split, start: Start) -> Trainable:
-        with self._timed():
-            if self._job.technique == "DPO" and not start.continued:
-                self._warm_up(data.train, start)
-            objective = self._objective(mapped, data.train, start)
-            validation = self._objective(mapped, data.validation, start) if data.validation else None
-            trainable = self._trainable(mapped, start)
-            if not self._stop.reason():
-                self._drive(mapped.recipe, objective, validation, trainable, start)
-            self._tracker.flush()
+        if self._job.technique == "DPO" and not start.continued:
+            self._warm_up(
+                Sft(examples.exchanges(data.train)),
+                WARM_UP,
+                start,
+                "A model made from nothing first learns to write both kinds of answer "
+                f"(at most {WARM_UP.max_steps} steps, not part of the metrics). "
+                "Going on from a package skips this.",
+            )
+        objective = self._objective(mapped, data.train, start)
+        validation = self._objective(mapped, data.validation, start) if data.validation else None
+        trainable = self._trainable(mapped, start)
+        if not self._stop.reason():
+            events = train(
+                start.params,
+                start.config,
+                objective=objective,
+                trainable=trainable,
+                recipe=mapped.recipe,
+                validation=validation,
+            )
+            self._drive(events, mapped.recipe, len(objective))
         return trainable
 
-    def _drive(
-        self,
-        recipe: Recipe,
-        objective: Objective,
-        validation: Objective | None,
-        trainable: Trainable,
-        start: Start,
-    ) -> None:
-        """Trains step by step until the end, or until the stop signal says so."""
-        steps, total = recipe.steps_per_epoch(len(objective)), recipe.total_steps(len(objective))
+    def _reinforce(self, mapped: Mapped, data: examples.Split, start: Start, rewarder: Rewarder) -> Trainable:
+        if mapped.rollout is None:
+            raise ValueError("a reinforcement job has a rollout")
+        part = Reinforcement(start.params, start.config, data, rewarder, mapped.recipe.seed)
+        if not start.continued:
+            objective, recipe, note = part.warm_up()
+            self._warm_up(objective, recipe, start, note)
+        trainable = self._trainable(mapped, start)
+        if self._stop.reason():
+            return trainable
+        # Counted as the first step: a step 0 would make readers count all the others from 0 too.
+        self._log_exact(part.exact_match(), 1, "before")
+        try:
+            last = self._drive(
+                part.events(trainable, mapped.recipe, mapped.rollout), mapped.recipe, len(data.train)
+            )
+            self._log_exact(part.exact_match(), last, "after")
+        finally:
+            self.report.facts |= part.facts()
+            self.report.samples = part.samples()
+            self.report.warnings = part.warnings()
+        for warning in self.report.warnings:
+            self._log(f"WARNING: {warning}")
+        return trainable
+
+    def _log_exact(self, share: float | None, step: int, when: str) -> None:
+        if share is None:
+            self._note(f"No held-out row has a reference, so there is no exact match {when} training.")
+            return
+        self._log(f"{EXACT} {when} training: {share:.3f}")
+        self._tracker.log(step, {EXACT: share})
+
+    def _drive(self, events: Iterator[Event], recipe: Recipe, rows: int) -> int:
+        """Trains step by step until the end, or until the stop signal says so; returns the last step."""
+        steps, total, step = recipe.steps_per_epoch(rows), recipe.total_steps(rows), 0
         self._log(f"{total} steps, {steps} an epoch.")
+        for event in events:
+            step = event.step
+            self._on_event(event, steps, epochs=-(-total // steps), total=total)
+            if self._stop.reason():
+                self._log(f"Ended early after step {step} of {total}.")
+                break
+        return step
+
+    def _warm_up(self, objective: Sft, recipe: Recipe, start: Start, note: str) -> None:
+        """Gives a model made from nothing something to be shifted or rewarded for."""
+        self._note(note)
         for event in train(
             start.params,
             start.config,
             objective=objective,
-            trainable=trainable,
-            recipe=recipe,
-            validation=validation,
-        ):
-            self._on_event(event, steps, epochs=-(-total // steps), total=total)
-            if self._stop.reason():
-                self._log(f"Ended early after step {event.step} of {total}.")
-                return
-
-    def _warm_up(self, rows: list[Example], start: Start) -> None:
-        """Preferences shift a model that can already write; one made from nothing cannot."""
-        self._note(
-            "A model made from nothing first learns to write both kinds of answer "
-            f"(at most {WARM_UP.max_steps} steps, not part of the metrics). "
-            "Going on from a package skips this."
-        )
-        for event in train(
-            start.params,
-            start.config,
-            objective=Sft(examples.exchanges(rows)),
             trainable=FullWeights(start.params),
-            recipe=WARM_UP,
+            recipe=recipe,
         ):
             if self._stop.reason():
                 break
-            if event.epoch_end:
+            if event.step % 10 == 0:
                 self._status.write_if_older(WRITE_EVERY)
 
     def _objective(self, mapped: Mapped, rows: list[Example], start: Start) -> Objective:
@@ -253,26 +282,21 @@ class Pipeline:
         """What the model now writes for a few prompts, for a person to look at."""
         shown = (data.validation or data.train)[:SAMPLES]
         exchanges = examples.exchanges([one._replace(answers=one.answers[:1]) for one in shown])
-        written = greedy(start.params, start.config, [prompt for prompt, _ in exchanges], ANSWER_LIMIT)
+        prompts = [prompt for prompt, _ in exchanges]
+        written = sampler.sample(start.params, start.config, prompts, limit=ANSWER_LIMIT)
         self.report.samples = [
             {
                 "prompt": example.prompt[-1].text,
                 "expected": example.answers[0],
-                "written": tokens.decode(answer),
+                "written": decode(answer),
             }
             for example, answer in zip(shown, written, strict=True)
         ]
 
     def _upload(self, start: Start, trainable: Trainable) -> str:
-        target = self._job.model_location
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            weights.save(folder, start.params, start.config)
-            if isinstance(trainable, LoraWeights):
-                weights.save_adapter(folder / weights.ADAPTER, trainable)
-            storage.upload_folder(self._s3, folder, target)
-        self._log(f"Model at {target}")
-        return str(target)
+        starting.upload(self._job, self._s3, start, trainable, self.report.document())
+        self._log(f"Model at {self._job.model_location}")
+        return str(self._job.model_location)
 
     def _end(self, model_uri: str | None) -> None:
         reason = self._stop.reason()

@@ -11,7 +11,8 @@ class Report:
     def __init__(self) -> None:
         self.facts: dict[str, Any] = {}
         self.notes: list[str] = []
-        self.samples: list[dict[str, str]] = []
+        self.warnings: list[str] = []
+        self.samples: list[dict[str, Any]] = []
         self._first: dict[str, float] = {}
         self._last: dict[str, float] = {}
         self._epochs: list[dict[str, float]] = []
@@ -24,11 +25,12 @@ class Report:
         self._first = event.metrics | self._first
 
     def document(self) -> dict[str, Any]:
-        """JSON-ready: facts, each metric's first and last value, each epoch's means, notes, samples."""
+        """JSON-ready: facts, metrics' first and last values, epochs' means, notes, warnings, samples."""
         return {
             **self.facts,
             "metrics": {name: [self._first[name], last] for name, last in self._last.items()},
             "epochs": self._epochs,
             "notes": self.notes,
+            "warnings": self.warnings,
             "samples": self.samples,
         }

@@ -8,6 +8,9 @@ _MARKS = 5
 VOCABULARY = 256 + _MARKS
 """Number of distinct tokens: 256 bytes and the five marks."""
 
+PROMPT_LIMIT, ANSWER_LIMIT = 160, 64
+"""Most bytes of a prompt (its tail) and tokens of an answer (its start) that the model sees."""
+
 ROLE_TOKENS = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT, "tool": USER}
 """The mark before a turn. A tool's answer is one more thing that the assistant reacts to."""
 

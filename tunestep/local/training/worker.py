@@ -16,8 +16,9 @@ for _name, _value in WORKER_ENV.items():
 import signal  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+from collections.abc import Callable, Mapping  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import boto3  # noqa: E402
 from botocore.config import Config  # noqa: E402
@@ -25,10 +26,11 @@ from botocore.config import Config  # noqa: E402
 from tunestep.aws import Client  # noqa: E402
 from tunestep.local.training.faults import PREFIX, TrainingFault  # noqa: E402
 from tunestep.local.training.job import Job, read  # noqa: E402
+from tunestep.local.training.patience import Patience  # noqa: E402
 from tunestep.local.training.pipeline import Pipeline  # noqa: E402
 from tunestep.local.training.status import StatusFile  # noqa: E402
 from tunestep.local.training.stop import StopSignal  # noqa: E402
-from tunestep.local.training.tracking import Tracker, TrackingError, http_sender  # noqa: E402
+from tunestep.local.training.tracking import Send, Tracker, TrackingError, http_sender  # noqa: E402
 
 REASON_LIMIT = 1024
 """Longest FailureReason, in characters (the API's maximum)."""
@@ -41,7 +43,8 @@ def run(folder: Path, stop: StopSignal, log: Callable[[str], None]) -> int:
     pipeline: Pipeline | None = None
     try:
         job = read(folder)
-        pipeline = make_pipeline(job, status, stop, log)
+        patience = Patience(job.context.endpoint_url, folder, log=log)
+        pipeline = make_pipeline(job, status, stop, log, patience)
         pipeline.run()
     except Exception as error:
         reason = failure_reason(error)
@@ -56,7 +59,9 @@ def run(folder: Path, stop: StopSignal, log: Callable[[str], None]) -> int:
     return 0
 
 
-def make_pipeline(job: Job, status: StatusFile, stop: StopSignal, log: Callable[[str], None]) -> Pipeline:
+def make_pipeline(
+    job: Job, status: StatusFile, stop: StopSignal, log: Callable[[str], None], patience: Patience
+) -> Pipeline:
     """The job's pipeline with clients for the endpoint of its context."""
     config = Config(
         region_name=job.context.region,
@@ -67,29 +72,46 @@ def make_pipeline(job: Job, status: StatusFile, stop: StopSignal, log: Callable[
     )
 
     def client(service: str) -> Client:
-        return boto3.client(service, endpoint_url=job.context.endpoint_url, config=config)
+        # A reward function ends by its own timeout, which may be the longest that Lambda has.
+        slow = config.merge(Config(read_timeout=910)) if service == "lambda" else config
+        made = boto3.client(service, endpoint_url=job.context.endpoint_url, config=slow)
+        made.meta.events.register("before-send", patience.wait)
+        return made
 
     return Pipeline(
         job,
         s3=client("s3"),
-        sagemaker=lambda: client("sagemaker"),
+        service=client,
         status=status,
-        tracker=make_tracker(job),
+        tracker=make_tracker(job, patience),
         stop=stop,
         log=log,
     )
 
 
-def make_tracker(job: Job) -> Tracker:
-    """A tracker for the context's MLflow server, or one that does nothing when there is none."""
-    if not job.context.mlflow_url:
+def make_tracker(job: Job, patience: Patience) -> Tracker:
+    """A tracker for the context's MLflow server, or one that does nothing when there is none.
+
+    The laptop cloud's own server is waited for; another one is not, for training needs no tracking.
+    """
+    url = job.context.mlflow_url
+    if not url:
         return Tracker(None)
     try:
-        return Tracker(http_sender(job.context.mlflow_url))
+        send = http_sender(url)
     except TrackingError as error:
         tracker = Tracker(None)
         tracker.notes.append(f"MLflow: {error}; training goes on without it.")
         return tracker
+    return Tracker(_patient(send, patience) if patience.covers(url) else send)
+
+
+def _patient(send: Send, patience: Patience) -> Send:
+    def wait_and_send(method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        patience.wait()
+        return send(method, path, body)
+
+    return wait_and_send
 
 
 def failure_reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tunestep import names, s3uri
+from tunestep import evaluators, lambda_functions, names, s3uri
 from tunestep.findings import Finding, info
 from tunestep.local.worlds import seeding
 from tunestep.local.worlds.parts import role_arn
@@ -36,6 +36,7 @@ _TRUST = {
     ],
 }
 _IMPORT_SECONDS = 10.0
+_PROMPT = b"{{ prompt }}\n<response>\n{{ response }}\n</response>\n"
 
 
 def assume(request: dict[str, Any], world: "World", clients: Any, *, stack: str) -> list[Finding]:
@@ -53,8 +54,10 @@ def assume(request: dict[str, Any], world: "World", clients: Any, *, stack: str)
     assumer.group(request.get("model_package_group"))
     reward = request.get("reward")
     if isinstance(reward, dict):
-        assumer.content(reward.get("evaluator_arn"), "$.reward.evaluator_arn")
-        assumer.location(reward.get("prompt"), "$.reward.prompt", lambda: b"{{ prompt }}\n{{ response }}\n")
+        kind = evaluators.PROMPT if request.get("technique") == "RLAIF" else evaluators.FUNCTION
+        assumer.content(reward.get("evaluator_arn"), "$.reward.evaluator_arn", kind)
+        assumer.function(reward.get("lambda_arn"), "$.reward.lambda_arn")
+        assumer.location(reward.get("prompt"), "$.reward.prompt", lambda: _PROMPT)
     return assumer.findings
 
 
@@ -104,17 +107,39 @@ class _Assumer:
         made = self._make(lambda: seeding.put_object(self._clients, target, body()))
         self._note(made, where, f"The object {target}")
 
-    def content(self, written: object, where: str) -> None:
-        """An evaluator or a DataSet of this account."""
+    def function(self, written: object, where: str) -> None:
+        """A Lambda function of this account and region; a plan looks at it and calls none."""
+        function = lambda_functions.parse(written) if isinstance(written, str) else None
+        world = self._world
+        if function is None or (function.region, function.account) != (world.region, world.account):
+            return
+        if function.unqualified not in world.functions:
+            self._note(True, where, f"The function {function.unqualified}")
+
+    def content(self, written: object, where: str, kind: str = evaluators.FUNCTION) -> None:
+        """An evaluator (of the kind) or a DataSet of this account."""
         match = _CONTENT.fullmatch(written) if isinstance(written, str) else None
         world = self._world
         if match is None or match.group(1, 2) != (world.region, world.account) or written in world.evaluators:
             return
-        hub, kind, name, version = match.group(3, 4, 5, 6)
-        if any(v["version"] == version for v in world.hub.get(f"{hub}/{kind}/{name}", [])):
+        hub, type_, name, version = match.group(3, 4, 5, 6)
+        if any(v["version"] == version for v in world.hub.get(f"{hub}/{type_}/{name}", [])):
             return
-        made = self._make(lambda: self._import(hub, kind, name, version))
-        self._note(made, where, f"The {'evaluator' if kind == 'JsonDoc' else 'DataSet'} {written}")
+        if type_ == "JsonDoc":
+            what, document = "evaluator", self._evaluator(kind)
+        else:
+            what, document = "DataSet", {"DatasetType": "CUSTOMER_PROVIDED"}
+        made = self._make(lambda: self._import(hub, type_, name, version, document))
+        self._note(made, where, f"The {what} {written}")
+
+    def _evaluator(self, kind: str) -> dict[str, Any]:
+        """An evaluator's document; that of a prompt needs the prompt as well."""
+        world = self._world
+        if kind == evaluators.FUNCTION:
+            return evaluator_document({}, world.region, world.account)
+        uri = f"s3://sagemaker-{world.region}-{world.account}/evaluators/assumed-prompt"
+        self.location(uri, "$.reward.evaluator_arn", lambda: _PROMPT)
+        return evaluator_document({"Reference": uri, "EvaluatorType": kind}, world.region, world.account)
 
     def group(self, written: object) -> None:
         """A model package group given by name or ARN; without one the plan makes its own."""
@@ -137,18 +162,13 @@ class _Assumer:
         listed = {*self._world.objects, *self._world.override_specs}
         return any(other == str(uri) or (uri.is_folder and other.startswith(str(uri))) for other in listed)
 
-    def _import(self, hub: str, kind: str, name: str, version: str) -> None:
+    def _import(self, hub: str, kind: str, name: str, version: str, document: dict[str, Any]) -> None:
         sagemaker = self._clients.sagemaker
         try:
             sagemaker.describe_hub(HubName=hub)
         except sagemaker.exceptions.ResourceNotFound:
             sagemaker.create_hub(HubName=hub, HubDescription="Assumed")
         which = {"HubName": hub, "HubContentType": kind, "HubContentName": name, "HubContentVersion": version}
-        document = (
-            evaluator_document({}, self._world.region, self._world.account)
-            if kind == "JsonDoc"
-            else {"DatasetType": "CUSTOMER_PROVIDED"}
-        )
         sagemaker.import_hub_content(
             **which, DocumentSchemaVersion="2.0.0", HubContentDocument=json.dumps(document)
         )

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tunestep import s3uri
+from tunestep import lambda_functions, s3uri
 from tunestep.local.awsjson import service_model
 from tunestep.local.worlds.reading import at, entries, mapping, member, refuse, sequence, text
 
@@ -197,7 +197,7 @@ def objects(value: object) -> Described:
     found = entries(value, path, name=str, key="uri")
     for uri, description in found.items():
         place = at(path, uri)
-        if not _S3.fullmatch(uri):
+        if not is_plain(uri):
             refuse(place, "must be named by its S3 URI, s3://bucket/key")
         size = (description or {}).get("size", 0)
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
@@ -214,9 +214,28 @@ def evaluators(value: object) -> Described:
     return found
 
 
+def functions(value: object, region: str, account: str) -> Described:
+    """Lambda functions by ARN; a bare name is one of the world's account and region."""
+    prefix = f"arn:aws:lambda:{region}:{account}:function:"
+    path = "$.functions"
+
+    def named(written: str) -> str:
+        return written if written.startswith("arn:") else f"{prefix}{written}"
+
+    found = entries(value, path, name=named, key="arn")
+    for arn in found:
+        function = lambda_functions.parse(arn)
+        if function is None or function.qualifier:
+            refuse(at(path, arn), "is not the name or ARN of a Lambda function")
+    return found
+
+
 def is_plain(uri: str) -> bool:
     """Whether the URI names an object in a bucket, and not one behind an access point."""
-    return bool(_S3.fullmatch(uri))
+    try:
+        return bool(s3uri.parse(uri).key and _S3.fullmatch(uri))
+    except s3uri.S3UriInvalid:
+        return False
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Reading a world file: JSON whose faults are told with the path at which they lie."""
 
 import json
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +20,10 @@ def refuse(path: str, message: str) -> NoReturn:
 
 def read_file(file: Path) -> dict[str, Any]:
     """The JSON object in the file; raises WorldInvalid, and FileNotFoundError when there is none."""
-    size = file.stat().st_size
+    described = file.stat()
+    if not stat.S_ISREG(described.st_mode):
+        raise WorldInvalid(f"{file} is not a file. Give the path of a world in JSON.")
+    size = described.st_size
     if size > MAX_BYTES:
         raise WorldInvalid(f"{file} has {size:,} bytes; a world has at most {MAX_BYTES:,}.")
     try:

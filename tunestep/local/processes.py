@@ -1,9 +1,10 @@
-"""Worker processes told apart, and from others that later got the same number."""
+"""Processes found by their command line, and told from others that later got the same number."""
 
 import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 _PROC = Path("/proc/self")
@@ -25,6 +26,28 @@ def _from_proc(pid: int) -> str:
     # The command's name may hold blanks and parentheses; what follows the last one does not (proc(5)).
     fields = text.rpartition(")")[2].split()
     return "" if fields[0] in "ZX" else fields[19]
+
+
+def command_lines() -> Iterator[tuple[int, str]]:
+    """Every process with its command line, arguments parted by blanks; zombies have none and are left out."""
+    if not _PROC.is_dir():
+        yield from _lines_from_ps()
+        return
+    for folder in _PROC.parent.iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                if line := os.fsdecode(b" ".join(words)):
+                    yield int(folder.name), line
+
+
+def _lines_from_ps() -> Iterator[tuple[int, str]]:
+    listing = subprocess.run(
+        ["/bin/ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=False
+    ).stdout
+    for row in listing.splitlines():
+        pid, _, line = row.strip().partition(" ")
+        yield int(pid), line.strip()
 
 
 def _from_ps(pid: int) -> str:
