@@ -1,0 +1,93 @@
+"""``tunestep data``: exit codes, reports and files as a person meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.datasets.samples import lines, right, written
+from tunestep.cli.data import data
+from tunestep.cli.failure import CliError
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(data, [*arguments])
+
+
+def _check(path: Path, *more: str) -> Result:
+    return _run("check", str(path), "--technique", "SFT", "--model", "meta-textgeneration-llama", *more)
+
+
+def test_right_data_ends_with_0_and_is_described(tmp_path: Path) -> None:
+    result = _check(written(tmp_path, lines([right("chat")])))
+
+    assert result.exit_code == 0
+    assert "1 (0 wrong)" in result.output
+    assert "chat" in result.output
+
+
+def test_wrong_data_ends_with_2_and_names_the_line(tmp_path: Path) -> None:
+    path = written(tmp_path, lines([right("chat"), {"messages": []}]))
+    result = _check(path)
+
+    assert result.exit_code == 2
+    assert f"NO_MESSAGES at {path} line 2: 1 row: $.messages should be" in result.output
+
+
+def test_json_is_the_whole_report(tmp_path: Path) -> None:
+    result = _check(written(tmp_path, lines([{"messages": []}])), "--json")
+
+    report = json.loads(result.output)
+    assert report["ok"] is False
+    assert report["training"]["groups"][0]["rule"] == "NO_MESSAGES"
+
+
+def test_the_findings_file_has_every_fault_and_is_the_owners_alone(tmp_path: Path) -> None:
+    findings = tmp_path / "findings.jsonl"
+    _check(written(tmp_path, b"[]\n" * 30), "--findings", str(findings))
+
+    assert [json.loads(line)["line"] for line in findings.read_text().splitlines()] == list(range(1, 31))
+    assert findings.stat().st_mode & 0o077 == 0
+
+
+def test_a_nova_model_takes_novas_formats(tmp_path: Path) -> None:
+    path = written(tmp_path, lines([right("chat")]))
+    result = _run("check", str(path), "--technique", "SFT", "--model", "amazon.nova-2-lite-v1")
+
+    assert result.exit_code == 2
+    assert "tunestep data convert FILE OUT --to nova_conversation" in result.output
+    assert "TOO_FEW_ROWS" in result.output
+
+
+def test_convert_writes_the_other_format(tmp_path: Path) -> None:
+    path = written(tmp_path, lines([right("chat")] * 3))
+    result = _run("convert", str(path), str(tmp_path / "out.jsonl"), "--to", "nova_conversation", "--json")
+
+    assert json.loads(result.output)["rows"] == 3
+    assert '"schemaVersion"' in (tmp_path / "out.jsonl").read_text().splitlines()[2]
+
+
+def test_convert_writes_nothing_when_a_row_cannot_be_converted(tmp_path: Path) -> None:
+    path = written(tmp_path, lines([right("chat"), right("chat", 2)]))
+    out = tmp_path / "out.jsonl"
+    result = _run("convert", str(path), str(out), "--to", "nova_conversation")
+
+    assert isinstance(result.exception, CliError)
+    assert "file 1 line 2" in str(result.exception)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["train.jsonl"]
+
+    assert _run("convert", str(path), str(out), "--to", "nova_conversation", "--skip").exit_code == 0
+    assert len(out.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("check", "--technique", "SFT", "--model", "m"), ("convert", "out", "--to", "chat")]
+)
+def test_a_path_that_is_not_there_is_one_message(command: tuple[str, ...], tmp_path: Path) -> None:
+    name, *more = command
+    more = [str(tmp_path / "out") if word == "out" else word for word in more]
+    result = _run(name, str(tmp_path / "none"), *more)
+
+    assert isinstance(result.exception, CliError)
+    assert "cannot be read" in str(result.exception)

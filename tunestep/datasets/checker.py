@@ -1,0 +1,168 @@
+"""The check of a whole data set: every row of every file, within a deadline, into one report."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+
+from tunestep.datasets import hashes
+from tunestep.datasets.blocks import Unreadable, blocks
+from tunestep.datasets.conclusions import FileFault, about_overlap, conclude
+from tunestep.datasets.faults import Collector
+from tunestep.datasets.reading import Digest, opened
+from tunestep.datasets.report import ChannelReport, DatasetReport, Overlap
+from tunestep.datasets.rows import RowChecker, collector_paused
+from tunestep.datasets.sources import DataFile, Source
+from tunestep.datasets.statistics import Statistics
+from tunestep.findings import errors_by_kind
+from tunestep.plan_model import Family, Technique
+
+
+class _Channel:
+    """One channel while it is read."""
+
+    def __init__(
+        self, source: Source, checker: RowChecker, hashing: bool, out_of_time: Callable[[], bool]
+    ) -> None:
+        self.faults: list[FileFault] = []
+        self.report = ChannelReport(label=source.label, files=len(source.files))
+        self._source = source
+        self._checker = checker
+        self._hashing = hashing
+        self._out_of_time = out_of_time
+        self._digests: list[tuple[str, int]] = []
+
+    def read(self) -> None:
+        """Check file after file until the data or the time ends."""
+        for number, file in enumerate(self._source.files, 1):
+            if self._stopped():
+                break
+            self._checker.file, self._checker.name = number, file.name
+            self._read_file(number, file)
+        report = self.report
+        report.rows, report.expanded = self._checker.rows, self._checker.expanded
+        report.formats = sorted(self._checker.formats.values(), key=lambda entry: -entry.rows)
+        if report.complete and self._hashing:
+            report.content_sha256 = self._content_hash()
+
+    def _stopped(self) -> bool:
+        if self._out_of_time():
+            self.report.out_of_time, self.report.complete = True, False
+        return self.report.out_of_time
+
+    def _read_file(self, number: int, file: DataFile) -> None:
+        digest = Digest(self._hashing)
+        before = self._checker.rows
+        whole = False
+        try:
+            with opened(file, digest) as content:
+                self.faults += [FileFault(note, number) for note in content.notes]
+                whole = self._read_blocks(content.pieces)
+        except Unreadable as fault:
+            self.faults.append(FileFault(fault.code, number, str(fault)))
+        finally:
+            self._digests.append((digest.close(), digest.size))
+        if whole and self._checker.rows == before:
+            self.faults.append(FileFault("FILE_EMPTY", number))
+        self.report.bytes += digest.size
+        self.report.files_read += whole
+        self.report.complete = self.report.complete and whole
+
+    def _read_blocks(self, pieces: Iterator[bytes]) -> bool:
+        for block in blocks(pieces):
+            if self._stopped():
+                return False
+            self._checker.check(block)
+        return True
+
+    def _content_hash(self) -> str:
+        if len(self._digests) == 1:
+            return self._digests[0][0]
+        listing = "".join(f"{digest} {size}\n" for digest, size in self._digests)
+        return hashlib.sha256(listing.encode()).hexdigest()
+
+    def describe(self, statistics: Statistics) -> None:
+        """Put what was counted into the report."""
+        report = self.report
+        report.lengths, report.bias = statistics.lengths(), statistics.bias()
+        report.largest_source = statistics.largest_source(report.rows)
+        found, examples = hashes.duplicates(statistics.hashes)
+        report.sampled = statistics.hashes.step
+        report.duplicates = found * report.sampled
+        report.duplicate_rows = [
+            index + 1 for index in hashes.rows_with(statistics.hashes, examples, skip_first=True)
+        ]
+
+
+def _overlap(training: Statistics, validation: Statistics) -> Overlap:
+    count, examples = hashes.overlap(training.hashes, validation.hashes)
+    step = validation.hashes.step
+    rows = hashes.rows_with(validation.hashes, examples, skip_first=False)
+    return Overlap(count=count * step, rows=[index + 1 for index in rows], sampled=step)
+
+
+def check(
+    source: Source,
+    *,
+    technique: Technique,
+    family: Family,
+    model: str = "",
+    sequence_length_tokens: int = 0,
+    validation: Source | None = None,
+    deadline_seconds: float | None = None,
+    strict: bool = False,
+    statistics: bool = True,
+    findings_sink: Callable[[bytes], object] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> DatasetReport:
+    """Check every row of a data set.
+
+    ``model`` is a name of the model, for the row counts the service is known to enforce. Beyond
+    ``deadline_seconds`` the check stops and says how far it got: a warning, or with ``strict`` an error.
+    Without ``statistics`` only faults are looked for. ``findings_sink`` takes the findings file: JSON
+    lines, one per fault, with file names and quotes, which are nowhere else. Raises nothing about data.
+    """
+    began = clock()
+
+    def out_of_time() -> bool:
+        return deadline_seconds is not None and clock() - began > deadline_seconds
+
+    channels: list[_Channel] = []
+    counted: list[Statistics] = []
+    faults = written = 0
+    for entry in filter(None, (source, validation)):
+        collector = Collector(findings_sink)
+        numbers = Statistics(sequence_length_tokens)
+        checker = RowChecker(technique, family, collector, numbers if statistics else None)
+        channel = _Channel(entry, checker, statistics, out_of_time)
+        with collector_paused():
+            channel.read()
+        channel.report.groups = collector.groups()
+        channel.report.rows_bad = collector.rows["error"]
+        channel.report.rows_warned = collector.rows["warning"]
+        if statistics:
+            channel.describe(numbers)
+        channels.append(channel)
+        counted.append(numbers)
+        faults, written = faults + collector.total, written + collector.written
+    findings = [
+        finding
+        for channel in channels
+        for finding in conclude(
+            channel.report, channel.faults, technique=technique, family=family, model=model, strict=strict
+        )
+    ]
+    overlap = _overlap(*counted) if statistics and validation else None
+    if overlap and validation:
+        findings += about_overlap(validation.label, overlap)
+    return DatasetReport(
+        ok=not any(errors_by_kind(findings).values()),
+        technique=technique,
+        family=family,
+        findings=findings,
+        training=channels[0].report,
+        validation=channels[1].report if validation else None,
+        overlap=overlap,
+        seconds=round(clock() - began, 3),
+        faults=faults,
+        faults_written=written,
+    )
