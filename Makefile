@@ -12,14 +12,14 @@ UV_FLAGS := --require-hashes --only-binary :all: --compile-bytecode --link-mode 
 
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-cache
 
-.PHONY: help setup demo test test-all test-sdk test-transformers lint lock picture clean
+.PHONY: help setup demo demo-rlvr bench test test-all test-sdk test-transformers lint lock picture clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 setup: $(STAMP) ## install everything into .venv, with the `tunestep` command
 
-$(STAMP): requirements/bootstrap.txt requirements/dev.txt requirements/lambda-core.txt scripts/link.py
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt requirements/lambda-core.txt $(wildcard requirements/reward-*.txt) scripts/link.py
 	@$(PYTHON) scripts/check_python.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/bootstrap.txt
@@ -32,6 +32,12 @@ $(STAMP): requirements/bootstrap.txt requirements/dev.txt requirements/lambda-co
 demo: setup ## run a first SFT request end to end on this machine
 	@$(BIN)/tunestep run examples/sft/request.json --local
 
+demo-rlvr: setup ## certify and register a reward, then train against it with GRPO
+	@$(BIN)/tunestep run examples/rlvr/request.json --local
+
+bench: setup $(BENCH)/.installed ## every speed claim, measured against its peer in the same run
+	@$(BENCH)/bin/python -m benchmarks.run
+
 test: setup ## lint, types and every fast test
 	@$(BIN)/python scripts/test_all.py --fast
 
@@ -40,6 +46,7 @@ test-all: setup ## the tests and the slow groups, with each group's share of the
 
 test-sdk: setup $(SDK)/.installed ## every captured request against the real SageMaker SDK, in an environment of its own
 	@$(SDK)/bin/python tests/conformance/capture.py
+	@PYTHONPATH=. $(SDK)/bin/python tests/sdk/reward_contract.py
 	@TUNESTEP_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python -m pytest -m sdk tests
 
 test-transformers: setup $(TRANSFORMERS)/.installed ## the laptop's trainer against transformers and torch, likewise
@@ -59,12 +66,15 @@ $(TRANSFORMERS)/.installed: requirements/transformers.txt
 lint: setup ## ruff and mypy alone
 	@$(BIN)/python scripts/test_all.py --only lint
 
-lock: ## compile the locks again (no registry address is written)
+lock: ## compile the locks again (requirements/transformers.in says how its own is made)
 	@for name in bootstrap dev sdk; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    -c requirements/bootstrap.txt requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -c requirements/dev.txt requirements/lambda-core.in -o requirements/lambda-core.txt
+	@for file in requirements/reward-*.in; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    -c requirements/dev.txt $$file -o $${file%.in}.txt; done
 
 picture: setup ## draw the README's picture of the state machine again
 	@TUNESTEP_SYNTH=local CDK_OUTDIR=$(VENV)/picture $(BIN)/python app.py

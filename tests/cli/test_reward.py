@@ -1,0 +1,201 @@
+"""``tunestep reward``: a reward of one's own tried on one's own rows, without any cloud."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.certify import style_template
+from tests.certify.support import lines, products
+from tests.cli.in_process import tunestep
+from tunestep.cli.reward_file import FileReward
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = ROOT / "reward_functions" / "math_answer.py"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data, where commands are run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_bytes(lines(products()))
+    return tmp_path
+
+
+def test_a_good_reward_is_certified(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tunestep(capsys, "reward", "test", str(GOOD), "--data", "rows.jsonl", "--json")
+    assert outcome.code == 0
+    assert outcome.json["ok"] is True
+    assert {probe["outcome"] for probe in outcome.json["probes"]} == {"pass"}
+    assert outcome.json["contract"] == "open-weights"
+
+
+def test_a_reward_of_the_library_needs_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tunestep(capsys, "reward", "test", "math_answer", "--data", "rows.jsonl", "--json")
+    assert (outcome.code, Path(outcome.json["function"])) == (0, GOOD)
+
+
+def test_a_bad_reward_is_shown_with_its_worst_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = tunestep(capsys, "reward", "test", str(style_template.__file__), "--data", "rows.jsonl")
+    assert outcome.code == 1
+    assert "REWARD_GOLD_LOW" in outcome.out
+    assert "two answers, right one first  fail" in outcome.out
+    assert "What is 2 times 5?" in outcome.out
+    assert outcome.out.rstrip().endswith("not certified")
+
+
+@pytest.mark.parametrize("options", [["--contract", "nova"], ["--model", "nova-textgeneration-lite-v2"]])
+def test_the_family_decides_the_contract(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    outcome = tunestep(capsys, "reward", "test", str(GOOD), "--data", "rows.jsonl", "--json", *options)
+    assert (outcome.code, outcome.json["contract"]) == (0, "nova")
+
+
+def test_thresholds_are_the_callers(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["reward", "test", str(style_template.__file__), "--data", "rows.jsonl", "--json"]
+    outcome = tunestep(capsys, *asked, "--min-gold", "0.5", "--max-wrong", "1", "--sample", "5")
+    assert {finding["code"] for finding in outcome.json["findings"]} >= {"REWARD_BATCH_LOST"}
+    assert outcome.json["rows"] == 5
+    assert "REWARD_GOLD_LOW" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("nova", "contract"), [([], "open-weights"), (["--nova"], "nova")], ids=["open weights", "nova"]
+)
+def test_a_new_reward_can_be_tried_at_once(
+    capsys: pytest.CaptureFixture[str], project: Path, nova: list[str], contract: str
+) -> None:
+    (project / "reward_functions").mkdir()
+    outcome = tunestep(capsys, "reward", "new", "my_reward", *nova)
+    assert outcome.code == 0
+    assert "tunestep reward test reward_functions/my_reward.py" in outcome.out
+    again = tunestep(capsys, "reward", "new", "my_reward")
+    assert (again.code, "exists already" in again.err) == (2, True)
+    asked = [
+        "reward",
+        "test",
+        "reward_functions/my_reward.py",
+        "--data",
+        "rows.jsonl",
+        "--contract",
+        contract,
+    ]
+    assert tunestep(capsys, *asked, "--json").json["ok"] is True
+
+
+def test_the_librarys_rewards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = {entry["name"] for entry in tunestep(capsys, "reward", "list", "--json").json}
+    assert {"math_answer", "multiple_choice", "exact_match"} <= listed
+    assert "math_answer" in tunestep(capsys, "reward", "list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["test", "absent.py", "--data", "rows.jsonl"], "no file absent.py"),
+        (["test", str(GOOD), "--data", "absent.jsonl"], "cannot read absent.jsonl"),
+        (["test", str(GOOD), "--data", "empty.jsonl"], "no row asks a question"),
+        (["test", str(GOOD), "--data", "."], "cannot read ."),
+        (["test", str(GOOD)], "--data"),
+        (["test", "no_such_reward", "--data", "rows.jsonl"], "say where"),
+        (["test", str(GOOD), "--data", "rows.jsonl", "--local"], "nothing here is"),
+        (
+            ["test", str(GOOD), "--data", "rows.jsonl", "--contract", "nova", "--model", "x"],
+            "exclude each other",
+        ),
+        (["test", str(GOOD), "--data", "rows.jsonl", "--min-gold", "2"], "min-gold"),
+        (["test", str(GOOD), "--data", "s3://b/k"], "say where"),
+        (["new", "Bad-Name"], "cannot be a reward's name"),
+        (["new", "kit"], "cannot be a reward's name"),
+        (["new", "fine"], "no folder reward_functions"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_usage_is_one_message(
+    capsys: pytest.CaptureFixture[str], project: Path, arguments: list[str], said: str
+) -> None:
+    (project / "empty.jsonl").write_text("\n")
+    outcome = tunestep(capsys, "reward", *arguments)
+    assert outcome.code == 2
+    assert said in outcome.err
+
+
+def script(project: Path, code: str) -> FileReward:
+    (project / "mine.py").write_text(code)
+    return FileReward(project / "mine.py", "nova", timeout=1.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "failure", "said"),
+    [
+        ("this is no Python", "error", "SyntaxError"),
+        ("import no_such_module", "error", "ModuleNotFoundError"),
+        ("x = 1", "error", "AttributeError"),
+        ("raise SystemExit(0)", "error", "SystemExit"),
+        ("def handler(event, context): raise ValueError('v')", "error", "ValueError"),
+        ("def handler(event, context): return {1, 2}", "error", "TypeError"),
+        ("import os\ndef handler(event, context): os._exit(0)", "error", "ended"),
+        ("def handler(event, context): return 'x' * 8_000_000", "error", "larger than 6 MB"),
+        ("import time\ndef handler(event, context): time.sleep(60)", "timeout", "1 s"),
+        ("def handler(event, context):\n    while True: pass", "timeout", "1 s"),
+    ],
+)
+def test_a_file_that_fails_is_told_apart_and_ended(project: Path, code: str, failure: str, said: str) -> None:
+    with script(project, code) as reward:
+        started = time.monotonic()
+        reply = reward.call(b"[]")
+        assert (reply.failure, said in reply.message) == (failure, True), reply
+        assert time.monotonic() - started < 10
+
+
+def test_a_file_goes_on_after_a_call_that_was_ended(project: Path) -> None:
+    code = "import time\ndef handler(event, context):\n    time.sleep(60 * len(event))\n    return event"
+    with script(project, code) as reward:
+        assert reward.call(b"[1]").failure == "timeout"
+        assert reward.call(b"[]").payload == b"[]"
+
+
+def test_what_a_file_prints_is_no_answer(project: Path) -> None:
+    code = (
+        'import os\nprint("{}")\ndef handler(event, context):\n    print("[]")\n    os.system("echo 1")\n'
+        "    return event"
+    )
+    with script(project, code) as reward:
+        assert json.loads(reward.call(b"[7]").payload) == [7]
+
+
+def test_a_file_sees_no_credentials(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "CANARY")
+    monkeypatch.setenv("HF_TOKEN", "CANARY")
+    code = "import os\ndef handler(event, context): return sorted(os.environ.items())"
+    with script(project, code) as reward:
+        seen = reward.call(b"[]").payload.decode()
+    assert "CANARY" not in seen
+    assert '["REWARD_CONTRACT", "nova"]' in seen
+
+
+def test_a_score_alone_is_served_by_the_kit(project: Path) -> None:
+    code = (
+        "from reward_functions.kit import Score\n"
+        "def score(sample): return Score(float(sample.response == '4'))"
+    )
+    row = {"id": "a", "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "4"}]}
+    with script(project, code) as reward:
+        (answer,) = json.loads(reward.call(json.dumps([row]).encode()).payload)
+    assert answer["aggregate_reward_score"] == 1.0
+
+
+def test_nothing_of_a_file_is_left_running(project: Path) -> None:
+    code = (
+        "import os, subprocess\nP = subprocess.Popen(['sleep', '77'])\n"
+        "def handler(event, context): return [os.getpid(), P.pid]"
+    )
+    with script(project, code) as reward:
+        pids = json.loads(reward.call(b"[]").payload)
+    for pid in pids:
+        state = Path(f"/proc/{pid}/stat")
+        deadline = time.monotonic() + 5
+        while state.exists() and state.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+            os.sched_yield()
+        assert not state.exists() or state.read_text().split()[2] == "Z"

@@ -1,0 +1,74 @@
+"""Every command of the pages is run, in order, in one laptop cloud."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, Block, blocks, commands
+from tests.local.conftest import assembly
+from tests.local.laptop import Laptop
+
+__all__ = ["assembly"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
+
+NOT_RUN = {
+    "make demo": "sets up and runs the SFT example; the run itself is tried below",
+    "make test": "runs the tests, so also this one",
+    "make setup": "has been run, or there would be no test",
+    "make lint": "a group of its own in `make test`",
+    "npm ci": "tried by tests/infra/test_synthesis.py",
+    "npx --no-install cdk deploy": "needs an AWS account",
+    "tunestep run examples/sft/request.json --stack tunestep --profile PROFILE --region us-west-2": (
+        "needs an AWS account; tests/cli/test_stack.py runs it against the laptop's port"
+    ),
+}
+SHOWN = [block for block in blocks("console") if set(block.text.splitlines()) - set(NOT_RUN)]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory, assembly: Path) -> Iterator[dict[str, str]]:
+    """A user's environment with a home of its own; what it started is ended."""
+    laptop = Laptop(tmp_path_factory.mktemp("docs"))
+    laptop.adopt_assembly(assembly)
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    yield {**kept, "HOME": str(laptop.work), "TUNESTEP_HOME": str(laptop.home), "USER": "reader"}
+    laptop.close()
+
+
+def bash(script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - commands of our own pages
+        ["/bin/bash", "-euc", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_the_demo_makes_a_model(environment: dict[str, str]) -> None:
+    recipe = bash("make --no-print-directory -n demo | tail -1", environment).stdout
+    assert "tunestep run examples/sft/request.json --local" in recipe
+    ended = bash(recipe, environment)
+    assert ended.returncode == 0, ended.stderr
+    assert "model-package/" in ended.stdout
+    assert "record.json" in ended.stdout
+
+
+@pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.page)
+def test_the_commands_of_a_block_work(block: Block, environment: dict[str, str]) -> None:
+    lines = [line for line in block.text.splitlines() if line not in NOT_RUN]
+    ended = bash("\n".join(lines), environment)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_what_is_not_run_is_still_shown_and_little() -> None:
+    shown = [line for _, line in commands()]
+    assert set(NOT_RUN) <= set(shown)
+    assert len(NOT_RUN) == 7

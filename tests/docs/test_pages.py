@@ -1,0 +1,68 @@
+"""What the pages claim: links resolve, requests parse, every field stands there, every proof exists."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, links
+from tunestep.request import parse
+
+SCHEMA = json.loads((ROOT / "tunestep" / "request.schema.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("page", "target"), [link for link in links() if "://" not in link[1]])
+def test_a_relative_link_leads_somewhere(page: Path, target: str) -> None:
+    name, _, fragment = target.partition("#")
+    found = (page.parent / name).resolve() if name else page
+    assert found.exists()
+    assert not fragment or fragment in anchors(found)
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=lambda block: block.page)
+def test_a_request_that_is_shown_is_one(block: Block) -> None:
+    assert parse(json.loads(block.text))
+
+
+def test_some_request_is_shown() -> None:
+    assert blocks("json")
+
+
+def fields(schema: dict, seen: set[str] | None = None) -> set[str]:  # type: ignore[type-arg]
+    """Names of every property below a schema."""
+    names = seen if seen is not None else set()
+    for key, value in schema.items():
+        if key == "properties":
+            names |= set(value)
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                fields(part, names)
+    return names
+
+
+@pytest.mark.parametrize("field", sorted(fields(SCHEMA)))
+def test_every_field_of_the_request_is_described(field: str) -> None:
+    page = (ROOT / "docs" / "request.md").read_text(encoding="utf-8")
+    assert re.search(rf"`[^`\n]*\b{field}\b[^`\n]*`", page)
+
+
+@pytest.mark.parametrize("name", ["limits.md", "architecture.md"])
+def test_every_test_that_a_page_names_exists(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[^`]+)`", page)
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_claim_names_its_proof() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    table = page.split("## Claims and their proofs")[1].split("\n## ")[0]
+    claims = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| claim")]
+    assert len(claims) > 15
+    assert [claim for claim in claims if "`tests/" not in claim.split("|")[2]] == []
+
+
+def test_every_page_is_led_to_from_the_readme() -> None:
+    known = {(page.parent / target.partition("#")[0]).resolve() for page, target in links()}
+    assert [page for page in PAGES if "docs" in page.parts and page not in known] == []
