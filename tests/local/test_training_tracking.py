@@ -16,12 +16,14 @@ class Server:
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.failing: set[str] = set()
+        self.failing_once: set[str] = set()
         self.known = False
 
     def __call__(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         verb = path.partition("?")[0]
         self.calls.append((f"{method} {path}", body))
-        if verb in self.failing:
+        if verb in self.failing or verb in self.failing_once:
+            self.failing_once.discard(verb)
             raise TrackingError("HTTP 500", "INTERNAL_ERROR")
         if verb == "experiments/get-by-name" and not self.known:
             raise TrackingError("HTTP 404", "RESOURCE_DOES_NOT_EXIST")
@@ -101,6 +103,23 @@ def test_a_run_that_cannot_be_opened_is_noted_and_everything_else_does_nothing(v
     tracker.close("FINISHED")
     assert len(server.calls) == calls
     assert len(tracker.notes) == 1
+
+
+@pytest.mark.parametrize("verb", ["experiments/get-by-name", "experiments/create", "runs/create"])
+def test_a_server_that_went_away_while_a_run_was_opened_costs_no_metrics(verb: str) -> None:
+    server = Server()
+    server.failing_once.add(verb)
+    tracker = opened(server)
+    assert (tracker.run_id, tracker.notes) == ("r1", [])
+
+
+def test_a_server_that_went_away_during_the_last_call_gets_the_rest() -> None:
+    server = Server()
+    tracker = opened(server)
+    tracker.log(1, {"a": 1.0})
+    server.failing_once.add("runs/log-batch")
+    tracker.close("FINISHED")
+    assert server.verbs()[-3:] == ["POST runs/log-batch", "POST runs/log-batch", "POST runs/update"]
 
 
 def test_no_server_at_all_says_nothing() -> None:

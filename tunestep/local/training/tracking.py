@@ -14,6 +14,8 @@ BATCH = 1000
 """Most metrics of one log-batch call (MLflow's own limit)."""
 GIVE_UP_AFTER = 3
 """Failed calls after which the server is left alone."""
+OPENING_TRIES = 3
+"""Times that opening a run is tried: without it all metrics are lost, and a restart takes only a moment."""
 TIMEOUT = 5.0
 """Seconds that one call may take."""
 
@@ -84,14 +86,21 @@ class Tracker:
 
     def open(self, experiment: str, run: str) -> None:
         """Finds or creates the experiment and creates the run."""
+        for left in reversed(range(OPENING_TRIES)):
+            try:
+                self._open(experiment, run)
+            except (TrackingError, KeyError, TypeError) as error:
+                if not left:
+                    self._note("the run could not be created", error)
+                continue
+            return
+
+    def _open(self, experiment: str, run: str) -> None:
         if self._send is None:
             return
-        try:
-            self.experiment_id = self._experiment(self._send, experiment)
-            body = {"experiment_id": self.experiment_id, "run_name": run, "start_time": self._now()}
-            self.run_id = str(self._send("POST", "runs/create", body)["run"]["info"]["run_id"])
-        except (TrackingError, KeyError, TypeError) as error:
-            self._note("the run could not be created", error)
+        self.experiment_id = self._experiment(self._send, experiment)
+        body = {"experiment_id": self.experiment_id, "run_name": run, "start_time": self._now()}
+        self.run_id = str(self._send("POST", "runs/create", body)["run"]["info"]["run_id"])
 
     def _experiment(self, send: Send, name: str) -> str:
         try:
@@ -130,6 +139,8 @@ class Tracker:
 
     def close(self, status: str) -> None:
         """Sends the rest and ends the run: FINISHED, FAILED or KILLED."""
+        self.flush()
+        # A server that went away in the middle of a call has had time to come back.
         self.flush()
         if self._send and self.active:
             body = {"run_id": self.run_id, "status": status, "end_time": self._now()}
