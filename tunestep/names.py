@@ -130,4 +130,9 @@ def execution_arn(stack: str, account: str, region: str, run_id: str, partition:
 
 def run_key(run_id: str, name: str) -> str:
     """S3 key of a file of one run; the run id is the execution name."""
-    return f"{PREFIX_RUNS}{run_id}/{name}"
+    return f"{PREFIX_RUNS}{run_folder(run_id)}/{name}"
+
+
+def run_folder(run_id: str) -> str:
+    """The run id as one part of a path. An execution may be called ``..``, which would lead elsewhere."""
+    return run_id if run_id.strip(".") else run_id.replace(".", "%2E")

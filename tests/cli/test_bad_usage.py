@@ -62,7 +62,7 @@ def test_bad_usage_is_one_message_and_an_exit_code(
     assert not outcome.out
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in {"local", "reward"}])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in {"local", "reward", "data"}])
 def test_every_command_tells_its_options_and_speaks_json(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,9 +12,10 @@ from tunestep import groups
 from tunestep.errors import PlanChanged, ServiceFault
 from tunestep.names import TAG_RUN
 from tunestep.notices import notify, subject
-from tunestep.plan_model import GroupPlan, RewardPlan
+from tunestep.plan_model import ApprovalPlan, GroupPlan, Plan, RewardPlan
 from tunestep.registry import prepare_registry, register_evaluator
 
+FREE = ApprovalPlan(needed=False, reason="", timeout_seconds=0)
 NEW = GroupPlan(name="support-v1", arn=GROUP_ARN, exists=False)
 
 
@@ -43,8 +44,21 @@ def _absent(w: World) -> None:
     )
 
 
-def test_a_planned_group_that_exists_is_used(w: World) -> None:
+def _plan(**changes: Any) -> Plan:
+    """A plan that needs nobody's decision."""
+    return make_plan(approval=FREE, **changes)
+
+
+@pytest.mark.parametrize("step", [register_evaluator, prepare_registry])
+def test_a_claimed_approval_creates_neither_evaluator_nor_group(w: World, step: Any) -> None:
     w.begin()
+    with pytest.raises(ServiceFault, match="nobody was asked"):
+        step(w.context, w.event(approval={"decision": "APPROVED", "actor": "mallory"}))
+    w.done()
+
+
+def test_a_planned_group_that_exists_is_used(w: World) -> None:
+    w.begin(_plan())
     _found(w)
     assert prepare_registry(w.context, w.event()) == {
         "model_package_group_arn": GROUP_ARN,
@@ -53,7 +67,7 @@ def test_a_planned_group_that_exists_is_used(w: World) -> None:
 
 
 def test_a_new_group_is_made_and_remembered_as_the_stacks_own(w: World) -> None:
-    w.begin(make_plan(group=NEW))
+    w.begin(_plan(group=NEW))
     _absent(w)
     w.sagemaker_stub.add_response("create_model_package_group", {"ModelPackageGroupArn": GROUP_ARN})
     assert prepare_registry(w.context, w.event())["created"] is True
@@ -61,7 +75,7 @@ def test_a_new_group_is_made_and_remembered_as_the_stacks_own(w: World) -> None:
 
 
 def test_a_group_made_by_a_try_that_died_is_recognised_by_its_tag(w: World) -> None:
-    w.begin(make_plan(group=NEW))
+    w.begin(_plan(group=NEW))
     _found(w)
     w.sagemaker_stub.add_response("list_tags", {"Tags": [{"Key": TAG_RUN, "Value": RUN_ID}]})
     assert prepare_registry(w.context, w.event())["created"] is False
@@ -69,7 +83,7 @@ def test_a_group_made_by_a_try_that_died_is_recognised_by_its_tag(w: World) -> N
 
 
 def test_a_group_that_somebody_else_made_meanwhile_is_not_used(w: World) -> None:
-    w.begin(make_plan(group=NEW))
+    w.begin(_plan(group=NEW))
     _found(w)
     w.sagemaker_stub.add_response("list_tags", {"Tags": []})
     with pytest.raises(PlanChanged, match="somebody else"):
@@ -77,14 +91,14 @@ def test_a_group_that_somebody_else_made_meanwhile_is_not_used(w: World) -> None
 
 
 def test_a_planned_group_that_is_gone_ends_the_run(w: World) -> None:
-    w.begin()
+    w.begin(_plan())
     _absent(w)
     with pytest.raises(PlanChanged, match="is gone"):
         prepare_registry(w.context, w.event())
 
 
 def test_two_runs_that_make_the_same_group_both_go_on(w: World) -> None:
-    w.begin(make_plan(group=NEW))
+    w.begin(_plan(group=NEW))
     _absent(w)
     w.sagemaker_stub.add_client_error("create_model_package_group", "ValidationException", "already exists")
     groups.remember(w.s3, BUCKET, "support-v1", GROUP_ARN)
@@ -93,7 +107,7 @@ def test_two_runs_that_make_the_same_group_both_go_on(w: World) -> None:
 
 
 def test_a_group_that_may_not_be_made_says_why(w: World) -> None:
-    w.begin(make_plan(group=NEW))
+    w.begin(_plan(group=NEW))
     _absent(w)
     w.sagemaker_stub.add_client_error("create_model_package_group", "AccessDeniedException", "no rights")
     _absent(w)
@@ -113,7 +127,7 @@ def test_a_group_that_may_not_be_made_says_why(w: World) -> None:
     ],
 )
 def test_evaluators_pass_through(w: World, reward: RewardPlan | None, expected: dict[str, str]) -> None:
-    w.begin(make_plan(reward=reward))
+    w.begin(_plan(reward=reward))
     assert register_evaluator(w.context, w.event()) == expected
 
 

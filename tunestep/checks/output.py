@@ -10,7 +10,7 @@ _WHERE = "$.output"
 
 def default_uri(bucket: str, run: str) -> str:
     """The output of a request that names none."""
-    return f"s3://{bucket}/{names.PREFIX_OUTPUT}{run}/"
+    return f"s3://{bucket}/{names.PREFIX_OUTPUT}{names.run_folder(run)}/"
 
 
 def check(inquiry: Inquiry, run: str) -> str | None:

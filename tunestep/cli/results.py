@@ -1,5 +1,6 @@
 """``tunestep results``: what came out of a run, and where it is."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from tunestep import names
+from tunestep import data_summary, names
 from tunestep.cli import render, runs, samples
 from tunestep.cli.failure import CliError, aws_errors
 from tunestep.cli.status import print_next
@@ -51,6 +52,8 @@ def show(target: Target, seen: runs.RunView, *, as_json: bool) -> None:
     render.print_facts(out, _facts(target, seen, outcome, folder))
     for line in samples.lines(summary):
         out.print(line)
+    for line in _data(seen.document.get("dataset", {})):
+        out.print(line)
     for gap in outcome.get("gaps", []):
         out.print(Text(f"not known: {one_line(gap, 400)}", style="yellow"))
 
@@ -74,6 +77,18 @@ def _facts(
     return [fact for fact in facts if fact[1]]
 
 
+def _data(part: dict[str, Any]) -> list[Text]:
+    """What the data was like, and what was to be said against it."""
+    told = [
+        Text(one_line(line, 1000), style="dim") for line in data_summary.sentences(part.get("report", {}))
+    ]
+    warnings = [found for found in part.get("findings", []) if found.get("severity") == "warning"]
+    return told + [
+        Text(one_line(f"{found['code']} at {found['where']}: {found['message']}", 1000), style="yellow")
+        for found in warnings
+    ]
+
+
 def _epochs(epochs: list[dict[str, Any]]) -> list[Text]:
     """A line per epoch, the technique's own metrics first (as the summary orders them)."""
     rows = [row for row in epochs if len(row) > 1]
@@ -90,8 +105,10 @@ def _copy_files(target: Target, run_id: str) -> Path:
     """Copy the run's files from the laptop's S3 to ``<home>/runs/<run id>/``, readable by the user alone."""
     if target.home is None:
         raise ValueError("only the laptop cloud has a home")
-    folder = target.home / "runs" / run_id
-    for level in (target.home / "runs", folder):
+    folder = target.home / "runs" / names.run_folder(run_id)
+    for level in (folder.parent, folder):
+        if level.is_symlink():
+            raise CliError(f"{level} is a link, and nothing is written through it; remove it", code=1)
         level.mkdir(mode=0o700, exist_ok=True)
     prefix = names.run_key(run_id, "")
     with aws_errors(f"read the files of run {run_id}"):
@@ -100,9 +117,9 @@ def _copy_files(target: Target, run_id: str) -> Path:
             name = entry["Key"].removeprefix(prefix)
             if not _FILE.fullmatch(name):
                 continue
+            body = target.clients.s3.get_object(Bucket=target.bucket, Key=entry["Key"])["Body"].read()
             path = folder / name
-            path.touch(mode=0o600)
-            path.write_bytes(
-                target.clients.s3.get_object(Bucket=target.bucket, Key=entry["Key"])["Body"].read()
-            )
+            path.unlink(missing_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(body)
     return folder

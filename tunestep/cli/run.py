@@ -7,6 +7,7 @@ import click
 
 from tunestep.cli import render, requests, results, runs, uploads
 from tunestep.cli.failure import CliError
+from tunestep.cli.interrupts import HeldBack
 from tunestep.cli.status import follow, print_next
 from tunestep.cli.stop import stop_run
 from tunestep.cli.target import Target, json_option, open_target, target_options, user_name
@@ -44,16 +45,17 @@ def retry(run_id: str, detach: bool, as_json: bool, **options: Any) -> None:
 
 
 def _start(target: Target, payload: dict[str, Any], detach: bool, as_json: bool) -> None:
-    answer = target.call("start", payload)
+    with HeldBack() as interrupt:
+        answer = target.call("start", payload)
     if fault := answer.get("error"):
         raise CliError(f"{fault['name']}: {fault['message']}")
     run_id = answer["run_id"]
-    if detach:
+    if detach and not interrupt.came:
         _detached(target, run_id, as_json)
         return
     if not as_json:
         render.console().print(f"run {run_id}", style="bold")
-    seen = _follow_or_stop(target, run_id, as_json)
+    seen = _follow_or_stop(target, run_id, as_json, interrupted=interrupt.came)
     if seen.status == "SUCCEEDED":
         results.show(target, seen, as_json=as_json)
     elif as_json:
@@ -72,10 +74,15 @@ def _detached(target: Target, run_id: str, as_json: bool) -> None:
     out.print(f"Follow it: tunestep watch {run_id} {target.flag}")
 
 
-def _follow_or_stop(target: Target, run_id: str, as_json: bool) -> runs.RunView:
-    """Follow the run; the first Ctrl-C stops it and waits, the second one leaves."""
+def _follow_or_stop(target: Target, run_id: str, as_json: bool, *, interrupted: bool) -> runs.RunView:
+    """Follow the run; the first Ctrl-C stops it and waits, the second one leaves.
+
+    ``interrupted``: the first one came while the run was being started.
+    """
     errors = render.console(stderr=True)
     try:
+        if interrupted:
+            raise KeyboardInterrupt
         return follow(target, run_id, quiet=as_json)
     except KeyboardInterrupt:
         errors.print(f"\nStopping {run_id} and its training job. Ctrl-C again leaves it to end by itself.")

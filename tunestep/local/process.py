@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+import select
 import signal
 import sys
 import time
@@ -27,6 +28,8 @@ PORT = "port"
 LOCK = "lock"
 IN_USE, CANNOT_START = 3, 4
 PRIVATE = 0o077
+HOME_CHECK_SECONDS = 2.0
+"""How soon the process ends once somebody has deleted its home."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,13 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
         (home / ENDPOINT).unlink(missing_ok=True)
         children.purge_own_environment()
         try:
-            return _serve(home, options)
+            return _serve(home, options, lock)
         except Exception as fault:
             logging.debug("cannot start", exc_info=True)
             print(f"the laptop cloud cannot start: {type(fault).__name__}: {fault}", file=sys.stderr)
             return CANNOT_START
         finally:
-            (home / ENDPOINT).unlink(missing_ok=True)
+            _withdraw(home, lock)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -78,7 +81,20 @@ def take_lock(home: Path) -> IO[str] | None:
     return file
 
 
-def _serve(home: Path, options: argparse.Namespace) -> int:
+def still_ours(home: Path, lock: IO[str]) -> bool:
+    """Whether the lock that we hold is the home's; false once the home was deleted, or made anew."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), (home / LOCK).stat())
+    except OSError:
+        return False
+
+
+def _withdraw(home: Path, lock: IO[str]) -> None:
+    if still_ours(home, lock):
+        (home / ENDPOINT).unlink(missing_ok=True)
+
+
+def _serve(home: Path, options: argparse.Namespace, lock: IO[str]) -> int:
     started = time.monotonic()
     wait_for_end = _signals()
     with ThreadPoolExecutor(1) as background:
@@ -101,16 +117,17 @@ def _serve(home: Path, options: argparse.Namespace) -> int:
             write_private(home / PORT, str(cloud.server.port))
             write_private(home / ENDPOINT, json.dumps(endpoint, indent=1))
             logging.info("ready at %s after %.1f s", cloud.server.url, time.monotonic() - started)
-            wait_for_end()
+            while still_ours(home, lock) and not wait_for_end(HOME_CHECK_SECONDS):
+                pass
             logging.info("ending")
         finally:
-            (home / ENDPOINT).unlink(missing_ok=True)
+            _withdraw(home, lock)
             cloud.close()
     return 0
 
 
-def _signals() -> Callable[[], None]:
-    """Take over the signals that end the process; the answer waits for the first of them.
+def _signals() -> Callable[[float], bool]:
+    """Take over the signals that end the process; the answer waits some seconds and says if one came.
 
     Through a pipe: a handler that sets an Event can find its lock held by the thread it interrupted.
     """
@@ -120,8 +137,8 @@ def _signals() -> Callable[[], None]:
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
 
-    def wait() -> None:
-        os.read(heard, 1)
+    def wait(seconds: float) -> bool:
+        return bool(select.select([heard], [], [], seconds)[0])
 
     return wait
 
