@@ -15,7 +15,7 @@ from tunestep.errors import ServiceFault, TransientFault, TunestepError
 from tunestep.faults import AWS_FAULTS, describe, transient
 
 EventT = TypeVar("EventT")
-Handler = Callable[[dict[str, Any], Any], Any]
+Handler = Callable[[Any, Any], Any]
 
 logger = Logger()
 metrics = Metrics()
@@ -28,10 +28,12 @@ def context() -> Context:
     return Context(env=env, clients=Clients(region=env.region))
 
 
-def _run_id(event: dict[str, Any]) -> str:
-    execution = event.get("execution")
+def _place(event: Any) -> dict[str, str]:
+    """Run and state for the log, as far as the event tells; it may be anything at all."""
+    known = event if isinstance(event, dict) else {}
+    execution = known.get("execution")
     named = execution.get("name") if isinstance(execution, dict) else None
-    return str(named or event.get("run") or "")
+    return {"run_id": str(named or known.get("run") or ""), "state": str(known.get("state", ""))}
 
 
 def _call(event_type: type[EventT], function: Callable[[Context, EventT], Any], event: Any) -> Any:
@@ -51,8 +53,8 @@ def handler(event_type: type[EventT], function: Callable[[Context, EventT], Any]
 
     @metrics.log_metrics(capture_cold_start_metric=False)
     @logger.inject_lambda_context(clear_state=True)
-    def handle(event: dict[str, Any], _context: Any) -> Any:
-        logger.append_keys(run_id=_run_id(event), state=event.get("state", ""))
+    def handle(event: Any, _context: Any) -> Any:
+        logger.append_keys(**_place(event))
         try:
             result = _call(event_type, function, event)
         except TunestepError as fault:
@@ -71,7 +73,7 @@ def direct(event_type: type[EventT], function: Callable[[Context, EventT], Any])
     """A handler that people and tools invoke: named errors are its answer, {"error": {name, message}}."""
     inner = handler(event_type, function)
 
-    def handle(event: dict[str, Any], lambda_context: Any) -> Any:
+    def handle(event: Any, lambda_context: Any) -> Any:
         try:
             return inner(event, lambda_context)
         except TunestepError as fault:

@@ -10,6 +10,7 @@ _step = _runtime.handler(StepEvent, validate)
 _dry = _runtime.direct(DryRun, dry_run)
 
 
-def handler(event: dict[str, Any], context: Any) -> Any:
+def handler(event: Any, context: Any) -> Any:
     """A direct invocation says ``dry_run``; the machine never does."""
-    return _dry(event, context) if event.get("dry_run") is True else _step(event, context)
+    dry = isinstance(event, dict) and event.get("dry_run") is True
+    return _dry(event, context) if dry else _step(event, context)

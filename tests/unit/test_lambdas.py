@@ -51,6 +51,17 @@ def test_every_verb_has_a_handler_that_refuses_an_unknown_event_by_name(w: World
             handler({"nonsense": 1}, LAMBDA)
 
 
+@pytest.mark.parametrize("event", [[], None, "text", 7, {"execution": []}, {"execution": {"name": {}}}])
+@pytest.mark.parametrize("verb", ["validate", "start_training", "start", "stop"])
+def test_an_event_of_any_shape_is_refused_by_name(w: World, verb: str, event: Any) -> None:
+    handler = _handler(verb)
+    if verb in ("start", "stop"):
+        assert handler(event, LAMBDA)["error"]["name"] in ("ServiceFault", "PrerequisitesNotMet")
+    else:
+        with pytest.raises(errors.ServiceFault, match="not one that this function knows"):
+            handler(event, LAMBDA)
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
