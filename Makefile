@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SDK := .venv-sdk
 TRANSFORMERS := .venv-transformers
+BENCH := .venv-bench
 UV_FLAGS := --require-hashes --only-binary :all: --compile-bytecode --link-mode copy
 
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-cache
@@ -19,7 +20,7 @@ help: ## show the targets
 
 setup: $(STAMP) ## install everything into .venv, with the `tunestep` command
 
-$(STAMP): requirements/bootstrap.txt requirements/dev.txt requirements/lambda-core.txt $(wildcard requirements/reward-*.txt) scripts/link.py
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt $(wildcard requirements/lambda-*.txt requirements/reward-*.txt) scripts/link.py
 	@$(PYTHON) scripts/check_python.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/bootstrap.txt
@@ -57,6 +58,11 @@ $(SDK)/.installed: requirements/sdk.txt
 	@$(BIN)/uv pip install --quiet --python $(SDK)/bin/python --require-hashes --only-binary :all: -r $<
 	@touch $@
 
+$(BENCH)/.installed: requirements/dev.txt requirements/bench.txt
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python $(UV_FLAGS) -r requirements/dev.txt -r requirements/bench.txt
+	@touch $@
+
 # torch's CPU build is on no package index, so pip, which knows more places than uv, installs this one.
 $(TRANSFORMERS)/.installed: requirements/transformers.txt
 	@test -x $(TRANSFORMERS)/bin/python || $(PYTHON) -m venv $(TRANSFORMERS)
@@ -71,8 +77,8 @@ lock: ## compile the locks again (requirements/transformers.in says how its own 
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    -c requirements/bootstrap.txt requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  -c requirements/dev.txt requirements/lambda-core.in -o requirements/lambda-core.txt
-	@for file in requirements/reward-*.in; do \
+	  --only-binary :all: -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	@for file in requirements/lambda-*.in requirements/reward-*.in; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    -c requirements/dev.txt $$file -o $${file%.in}.txt; done
 
@@ -81,4 +87,4 @@ picture: setup ## draw the README's picture of the state machine again
 	@PYTHONPATH=. $(BIN)/python scripts/picture.py $(VENV)/picture/tunestep.template.json
 
 clean: ## remove what the build made, but not runs (.tunestep)
-	@rm -rf $(VENV) $(SDK) $(TRANSFORMERS) cdk.out node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SDK) $(TRANSFORMERS) $(BENCH) cdk.out node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 import gc
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,9 @@ class Claim:
     """``ours`` is at least ``at_least`` times as fast as ``peer`` on the data of ``prepare(round)``.
 
     ``agree`` raises AssertionError when the two results differ; it runs on every round's results, outside the
-    measured time. ``items`` counts what one call handles, for rates.
+    measured time. ``items`` counts what one call handles, for rates. With ``processor`` the processor time of
+    this process and its ended children is compared, which other programs on the machine do not change; it
+    counts two workers at once as twice the time.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Claim:
     peer: Callable[[Any], Any]
     items: Callable[[Any], int]
     agree: Callable[[Any, Any], None]
+    processor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def _ratio(claim: Claim, rounds: int) -> Measured:
         sides = [(claim.ours, ours), (claim.peer, peer)]
         results: dict[int, Any] = {}
         for side, (call, times) in sorted(enumerate(sides), reverse=bool(number % 2)):
-            seconds, results[side] = _timed(call, data)
+            seconds, results[side] = _timed(call, data, processor_seconds if claim.processor else None)
             times.append(seconds / claim.items(data))
         claim.agree(results[0], results[1])
         ratios.append(peer[-1] / ours[-1])
@@ -99,11 +103,20 @@ def _duration(limit: Limit, rounds: int) -> Measured:
     return Measured(limit.name, "", f"< {limit.seconds:g} s", value, shown, "", "", value < limit.seconds)
 
 
-def _timed(call: Callable[[Any], Any], data: Any) -> tuple[float, Any]:
+def _timed(
+    call: Callable[[Any], Any], data: Any, clock: Callable[[], float] | None = None
+) -> tuple[float, Any]:
+    clock = clock or time.perf_counter
     gc.collect()
-    started = time.perf_counter()
+    started = clock()
     result = call(data)
-    return time.perf_counter() - started, result
+    return clock() - started, result
+
+
+def processor_seconds() -> float:
+    """Processor time used so far by this process and by its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def surroundings(packages: Sequence[str]) -> dict[str, str]:
@@ -136,12 +149,13 @@ def as_document(results: Sequence[Measured], machine: dict[str, str]) -> dict[st
     return {"machine": machine, "results": [asdict(result) for result in results]}
 
 
-def as_markdown(results: Sequence[Measured], machine: dict[str, str], date: str) -> str:
-    """The page docs/benchmarks.md."""
+def as_markdown(results: Sequence[Measured], machine: dict[str, str], date: str, notes: str = "") -> str:
+    """The page docs/benchmarks.md; ``notes`` say what the rows are."""
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Each figure is a ratio against a named peer, taken in the same run: both "
+        "Written by `.venv/bin/python -m benchmarks.run --markdown docs/benchmarks.md`; `make bench` "
+        "measures without writing. Each figure is a ratio against a named peer, taken in the same run: both "
         "sides interleaved on fresh data, medians over the rounds, the spread in brackets. Rates depend on "
         "the machine; the ratios are what is promised.",
         "",
@@ -154,7 +168,7 @@ def as_markdown(results: Sequence[Measured], machine: dict[str, str], date: str)
         measured = result.shown if result.kept else f"**{result.shown}: not kept**"
         cells = (result.name, result.against, result.promised, measured, result.ours, result.peer)
         lines.append("| " + " | ".join(cell or "-" for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(["", notes] if notes else [])]) + "\n"
 
 
 def as_text(results: Sequence[Measured], machine: dict[str, str]) -> str:

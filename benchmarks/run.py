@@ -32,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(harness.as_text(results, machine))
     if options.markdown:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        Path(options.markdown).write_text(harness.as_markdown(results, machine, today), encoding="utf-8")
+        Path(options.markdown).write_text(
+            harness.as_markdown(results, machine, today, rewards.NOTES), encoding="utf-8"
+        )
     return 0 if all(result.kept for result in results) else 1
 
 

@@ -3,7 +3,8 @@
 from fractions import Fraction
 from itertools import permutations
 
-from reward_functions._math.values import Comma, Expression, Group, Item, Number, Rational, Value, Word
+from reward_functions._math import functions
+from reward_functions._math.kinds import Comma, Expression, Group, Item, Number, Rational, Value, Word
 
 CLOSE_ENOUGH = 6
 """A decimal with this many digits behind the point stands for the exact value that rounds to it."""
@@ -31,16 +32,31 @@ def same(reference: Value, answer: Value) -> bool | None:
 
 
 def _expressions(one: Number | Expression, other: Number | Expression) -> bool | None:
-    """Unequal forms are unequal expressions; a decimal may still be what one of them rounds to."""
+    """Unequal forms are unequal expressions, unless there are functions in them: then values tell.
+
+    A decimal may still be what one of them rounds to.
+    """
     if one.name and other.name and one.name != other.name:
         return None
     if isinstance(one, Expression) and isinstance(other, Expression):
         if one.form == other.form:
             return True
-        return None if one.decimals or other.decimals else False
+        return None if one.decimals or other.decimals or not _unequal(one, other) else False
     if any(side.percent if isinstance(side, Number) else False for side in (one, other)):
         return None
-    return None if one.decimals or other.decimals else False
+    return None if one.decimals or other.decimals or not _unequal(one, other) else False
+
+
+def _unequal(one: Number | Expression, other: Number | Expression) -> bool:
+    """Whether two unequal forms are certainly unequal in value."""
+    left, right = _form(one), _form(other)
+    if functions.has_functions(left) or functions.has_functions(right):
+        return functions.apart(left, right)
+    return True
+
+
+def _form(value: Number | Expression) -> functions.Form:
+    return dict(value.form) if isinstance(value, Expression) else {(1, ()): Fraction(value.value)}
 
 
 def nearly(reference: Value, answer: Value) -> bool:

@@ -1,12 +1,16 @@
 r"""Polynomials with square roots and pi, exactly: "(x+1)(x-1)" and "x^2-1" have one form.
 
 A sum is kept as coefficients of products of letters, pi and one root of a square-free number. Such products
-are linearly independent over the rationals, so two sums are equal exactly when their forms are. Anything else
-(functions, other roots, i, e, division by a sum, ambiguous notation such as 1/2x) is not read.
+are linearly independent over the rationals, so two sums are equal exactly when their forms are; with
+logarithms, sines and higher roots in them, equal when their forms are (see ``functions``). Anything else
+(i, e, functions of sums, division by a sum, ambiguous notation such as 1/2x) is not read.
 """
 
 import re
 from fractions import Fraction
+
+from reward_functions._math import functions
+from reward_functions._math.functions import Form
 
 MAX_TOKENS = 80
 MAX_TERMS = 24
@@ -15,13 +19,14 @@ MAX_RADICAND = 1_000_000
 MAX_SIZE = 10**40
 _MAX_DEPTH = 12
 
-Letters = tuple[tuple[str, int], ...]
-Form = dict[tuple[int, Letters], Fraction]
-"""Coefficients by (radicand, letters with their exponents)."""
-
-_TOKEN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\\[dtc]?frac|\\sqrt|\\pi|[A-Za-zπ]|[-+−*·×/^(){}])\s*")
+_TOKEN = re.compile(
+    r"\s*([0-9]+(?:\.[0-9]+)?|\\[dtc]?frac|\\sqrt(?:\[[3-9]\])?|\\pi|\\(?:ln|sin|cos|tan)|[A-Za-zπ]|[-+−*·×/^(){}])\s*"
+)
 _NOT_LETTERS = frozenset("eEiIfgFGOo")
 _OPEN, _SQRT, _SLASH = "{", "\\sqrt", "/"
+_FUNCTIONS = ("\\ln", "\\sin", "\\cos", "\\tan")
+_AFTER_BRACKETS = frozenset(("", "+", "-", "−", "*", "·", "×", "/", ")", "}", *_FUNCTIONS))
+_AFTER_BARE = _AFTER_BRACKETS - frozenset("*·×/")
 _CALLED = frozenset("xyznabcktrm")
 _STARTS = re.compile(r"[A-Za-zπ({\\]")
 
@@ -143,11 +148,8 @@ class _Parser:
             return {(1, ()): Fraction(token)} if Fraction(token) else {}
         if token in ("\\pi", "π"):
             return {(1, (("π", 1),)): Fraction(1)}
-        if token == _SQRT:
-            return _root(self._argument(depth))
-        if token.endswith("frac"):
-            above = self._argument(depth)
-            return _multiplied(above, _inverse(self._argument(depth)))
+        if token[0] == "\\":
+            return self._command(token, depth)
         if token in ("(", "{"):
             inner = self.sum(depth + 1)
             if self._take() != {"(": ")", "{": "}"}[token]:
@@ -156,6 +158,32 @@ class _Parser:
         if not token.isalpha() or token in _NOT_LETTERS or (self._peek() == "(" and token not in _CALLED):
             raise _UnreadError
         return {(1, ((token, 1),)): Fraction(1)}
+
+    def _command(self, token: str, depth: int) -> Form:
+        if token == _SQRT:
+            return _root(self._argument(depth))
+        if token.startswith(_SQRT):
+            return functions.root(int(token[-2]), _whole(self._argument(depth)))
+        if token in _FUNCTIONS:
+            return self._function(token[1:])
+        above = self._argument(depth)
+        return _multiplied(above, _inverse(self._argument(depth)))
+
+    def _function(self, name: str) -> Form:
+        """What follows must leave no doubt where the argument ends: "sin 2x" and "ln(2)^2" do."""
+        closing = {"(": ")", "{": "}"}.get(self._peek())
+        if closing:
+            self._take()
+        argument = self._take()
+        if closing and self._take() != closing:
+            raise _UnreadError
+        if self._peek() not in (_AFTER_BRACKETS if closing else _AFTER_BARE):
+            raise _UnreadError
+        if name == "ln" and argument.isdigit():
+            return functions.logarithm(_whole({(1, ()): Fraction(argument)}))
+        if not argument.isalpha() or argument in _NOT_LETTERS or argument == "π":
+            raise _UnreadError
+        return functions.of_letter(name, argument)
 
     def _argument(self, depth: int) -> Form:
         """What follows a command: a group in braces, a group in brackets, or one digit or letter."""
@@ -223,6 +251,14 @@ def _root(form: Form) -> Form:
         return {}
     outside, inside = _square_free(value.numerator * value.denominator)
     return {(inside, ()): Fraction(outside, value.denominator)}
+
+
+def _whole(form: Form) -> int:
+    """The positive whole number that a form is."""
+    value = rational(form)
+    if value is None or value.denominator != 1 or not 0 < value <= functions.MAX_ARGUMENT:
+        raise _UnreadError
+    return value.numerator
 
 
 def _square_free(number: int) -> tuple[int, int]:

@@ -6,15 +6,14 @@ undecided: the caller asks for a second opinion, never guesses.
 
 import functools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import NamedTuple, Union
 
 from reward_functions._math import expressions
-from reward_functions._math.expressions import Letters
+from reward_functions._math.kinds import Comma, Expression, Group, Item, Number, Rational, Value, Word
 from reward_functions._math.latex import MARK, plain
-from reward_functions._math.units import UNITS, Unit, unit
+from reward_functions._math.units import UNITS, unit
 
 MAX_TEXT = 2_000
 """Longest answer that is read exactly, in characters."""
@@ -22,60 +21,7 @@ MAX_TEXT = 2_000
 MAX_DIGITS = 400
 MAX_POWER = 400
 
-Rational = int | Fraction
-
-
-class Number(NamedTuple):
-    """An exact number as it was written.
-
-    ``decimals`` counts the digits behind the decimal point (0 for integers and fractions). ``value`` includes
-    ``scale``, the word behind the number: "3 million" is 3,000,000 with scale 1,000,000.
-    """
-
-    value: Rational
-    percent: bool = False
-    decimals: int = 0
-    unit: Unit | None = None
-    name: str = ""
-    scale: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Numbers in brackets, or listed: ``kind`` is the pair of brackets, "{}" for a bare list."""
-
-    kind: str
-    items: tuple["Item", ...]
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word for an answer ("odd", "Evelyn"), in lower case."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comma:
-    """A text such as "1,22": with a decimal comma it is ``number``, without it is the list ``group``."""
-
-    number: Number
-    group: Group
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A sum with roots, pi or letters in its only form; ``decimals`` when it was written with some."""
-
-    form: tuple[tuple[tuple[int, Letters], Fraction], ...]
-    decimals: bool = False
-    name: str = ""
-
-
-Item = Union[Number, Expression, "Group"]
-Value = Number | Group | Word | Comma | Expression
-
+_DIGITS_AT_ONCE = 18
 _SIMPLE = re.compile(r"(-?(?:[0-9]{1,18}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,6}))(?:\.([0-9]{1,9}))?")
 _THOUSANDS = r"[1-9][0-9]{0,2}(?:,[0-9]{3})+"
 _NUMBER = re.compile(
@@ -149,6 +95,8 @@ def read(text: str, prose: bool = False) -> Value | None:
 
     In ``prose`` any word behind a number may name what was counted; in mathematics "2 ab" is a product.
     """
+    if text.isdigit() and text.isascii() and len(text) <= _DIGITS_AT_ONCE:
+        return Number(int(text))
     simple = _SIMPLE.fullmatch(text)
     if simple is not None:
         whole, digits = simple[1].replace(",", ""), simple[2]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from reward_functions._math import symbolic
 from reward_functions._math.compare import nearly, same
 from reward_functions._math.extract import finals
+from reward_functions._math.kinds import Value, Word
 from reward_functions._math.latex import plain
 from reward_functions._math.spans import NUMBER, Span
-from reward_functions._math.values import Value, Word, read
+from reward_functions._math.values import read
 
 MAX_WORDS = 12
 MAX_COMPARED = 2_048

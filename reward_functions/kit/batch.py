@@ -100,7 +100,7 @@ class Scoring:
         return [outcomes[index] for index in range(len(rows))]
 
     def _at_a_glance(self, row: object, settled: dict[int, tuple[Score, Outcome]]) -> Outcome | None:
-        """The outcome that the two texts decide. A score given for many rows is settled once for the batch."""
+        """The outcome that the two texts decide; one score for many rows is settled once a batch."""
         try:
             texts = samples.texts(row)
             if texts is None or self.glance is None or len(texts[0]) > QUICK_TEXT:

@@ -52,9 +52,9 @@ def serve(
     scored once, also across invocations of a warm function. None means that the sample stands alone. It runs
     where ``quick`` runs, under the same rule.
 
-    ``glance`` decides likewise, by the same rule and before all else, from the response and a reference that is
-    text; it is for rewards without options that look at nothing more, and makes a batch of plain rows three
-    times as fast. It may return one Score for many samples. Whatever it leaves open goes the usual way.
+    ``glance`` decides likewise, by the same rule and before all else, from the response and a reference that
+    is text; it is for rewards without options that look at nothing more, and makes a batch of plain rows
+    three times as fast. It may return one Score for many samples. What it leaves open goes the usual way.
 
     ``warm_up`` is called once, here, so that workers inherit what it has imported and cached.
     """

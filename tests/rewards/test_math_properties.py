@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from reward_functions._math import expressions
 from reward_functions._math.compare import numbers, same
 from reward_functions._math.extract import finals
-from reward_functions._math.values import Number, read
+from reward_functions._math.kinds import Number
+from reward_functions._math.values import read
 from reward_functions._math.verdict import Verdict, exact
 
 INTEGERS = st.integers(-(10**15), 10**15)
