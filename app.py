@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 from infra import node
-from infra.bundle import LOCK, REWARD_ARCHITECTURE, REWARD_PACKAGES, Bundle, BundleFailed
+from infra.bundle import HEAVY_LOCK, LOCK, REWARD_ARCHITECTURE, REWARD_PACKAGES, Bundle, BundleFailed
 from infra.rewards import deployed
 from tunestep.settings import Settings, SettingsInvalid, load
 
@@ -33,6 +33,7 @@ def synthesize(chosen: Settings, bundle: Bundle) -> None:
 
     app = cdk.App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR") or "cdk.out", analytics_reporting=False)
     core = Packager(bundle)
+    heavy = Packager(replace(bundle, lock=HEAVY_LOCK)) if bundle.lock else core
     rewards = deployed()
     # Rewards with the same wheels share an asset; without wheels, as on a laptop, all of them do.
     locks = {reward: reward.lock if bundle.lock else None for reward in rewards}
@@ -42,12 +43,17 @@ def synthesize(chosen: Settings, bundle: Bundle) -> None:
     }
     try:
         codes = {lock: packager.code() for lock, packager in packagers.items()}
+        code = core.code()
         TunestepStack(
-            app, settings=chosen, code=core.code(), rewards={r: codes[lock] for r, lock in locks.items()}
+            app,
+            settings=chosen,
+            code=code,
+            heavy=code if heavy is core else heavy.code(),
+            rewards={r: codes[lock] for r, lock in locks.items()},
         )
         app.synth()
     except RuntimeError:
-        failures = [packager.failure for packager in (core, *packagers.values()) if packager.failure]
+        failures = [packager.failure for packager in (core, heavy, *packagers.values()) if packager.failure]
         if not failures:
             raise
         raise failures[0] from None

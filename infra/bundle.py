@@ -24,6 +24,8 @@ Architecture = Literal["arm64", "x86_64"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCKS = REPOSITORY / "requirements"
 LOCK = LOCKS / "lambda-core.txt"
+HEAVY_LOCK = LOCKS / "lambda-dataset.txt"
+"""The core's wheels and the Parquet library."""
 PACKAGES = ("lambdas", "tunestep")
 REWARD_PACKAGES = ("reward_functions",)
 REWARD_ARCHITECTURE: Architecture = "x86_64"
@@ -186,6 +188,7 @@ def _prune(target: Path) -> None:
 if __name__ == "__main__":
     from infra.rewards import deployed
 
-    Bundle(lock=LOCK).wheels(LOCK)
+    for core in (LOCK, HEAVY_LOCK):
+        Bundle(lock=core).wheels(core)
     for needed in dict.fromkeys(reward.lock for reward in deployed() if reward.lock):
         Bundle(lock=needed, architecture=REWARD_ARCHITECTURE).wheels(needed)

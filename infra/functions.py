@@ -26,15 +26,16 @@ _SETTINGS_LIMIT = 3000
 
 
 class Size(NamedTuple):
-    """Memory in MiB (it buys CPU in proportion) and the time limit in seconds."""
+    """Memory and temporary disk in MiB (memory buys CPU in proportion), and the time limit in seconds."""
 
     memory: int = 512
     timeout: int = 60
+    disk: int = 512
 
 
 SIZES: dict[str, Size] = {
     "validate": Size(memory=1024, timeout=180),
-    "check_dataset": Size(memory=1769, timeout=900),
+    "check_dataset": Size(memory=1769, timeout=900, disk=4096),
     "certify_reward": Size(memory=1024, timeout=900),
     "register_evaluator": Size(timeout=300),
     "start_training": Size(timeout=180),
@@ -43,7 +44,11 @@ SIZES: dict[str, Size] = {
     "stop": Size(timeout=240),
     "reconcile": Size(timeout=240),
 }
-"""Where a verb needs other than the default. Reconcile ends before it is started again."""
+"""Where a verb needs other than the default. Reconcile ends before it is started again; CheckDataset has one
+whole processor, and room for a copy of a Parquet file, which cannot be read as a stream."""
+
+HEAVY = ("check_dataset",)
+"""Functions with an asset of their own: its wheels would weigh on the cold start of the others."""
 
 
 def runtime() -> lambda_.Runtime:
@@ -91,12 +96,20 @@ class Functions(Construct):
     """Every function of the stack, by verb in ``by_verb``."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, arns: Arns, code: lambda_.Code, undelivered: sqs.IQueue
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        arns: Arns,
+        code: lambda_.Code,
+        heavy: lambda_.Code,
+        undelivered: sqs.IQueue,
     ) -> None:
         super().__init__(scope, id_)
         variables = environment(arns)
         self.by_verb = {
-            verb: self._function(verb, arns, code, variables, undelivered) for verb in names.FUNCTIONS
+            verb: self._function(verb, arns, heavy if verb in HEAVY else code, variables, undelivered)
+            for verb in names.FUNCTIONS
         }
 
     def _function(
@@ -118,6 +131,7 @@ class Functions(Construct):
             code=code,
             role=function_role(scope, verb, arns, log_name, queue.queue_arn if queue else ""),
             memory_size=size.memory,
+            ephemeral_storage_size=cdk.Size.mebibytes(size.disk) if size.disk != Size().disk else None,
             timeout=cdk.Duration.seconds(size.timeout),
             environment=variables,
             tracing=lambda_.Tracing.ACTIVE,

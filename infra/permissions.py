@@ -36,7 +36,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         may.finds_mlflow_apps,
         may.looks_at_rewards,
     ),
-    "check_dataset": (*_PLAN, may.writes_run_files, may.reads_hub, may.reads_data),
+    "check_dataset": (*_PLAN, may.writes_table, may.writes_run_files, may.reads_data),
     "certify_reward": (
         *_PLAN,
         may.writes_table,

@@ -28,6 +28,7 @@ class TunestepStack(cdk.Stack):
         *,
         settings: Settings,
         code: lambda_.Code,
+        heavy: lambda_.Code,
         rewards: Mapping[Reward, lambda_.Code],
     ) -> None:
         super().__init__(
@@ -48,7 +49,9 @@ class TunestepStack(cdk.Stack):
         TrainingRole(self, "Training", arns=arns)
         RewardFunctions(self, "Rewards", arns=arns, rewards=rewards)
         undelivered = Undelivered(self, "Undelivered").queue
-        functions = Functions(self, "Functions", arns=arns, code=code, undelivered=undelivered).by_verb
+        functions = Functions(
+            self, "Functions", arns=arns, code=code, heavy=heavy, undelivered=undelivered
+        ).by_verb
         Workflow(self, "Workflow", arns=arns, functions=functions)
         Triggers(self, "Triggers", arns=arns, functions=functions, undelivered=undelivered)
 

@@ -151,6 +151,7 @@ def request_approval(context: Context, event: StepEvent) -> dict[str, Any]:
             "technique": plan.technique,
             "reason_needed": plan.approval.reason,
             "requester": run.get("requester", "unknown"),
+            "dataset": run.get("dataset") or {},
             "expires_at": now + plan.approval.timeout_seconds,
         }
     )

@@ -12,6 +12,7 @@ from tunestep.aws import Clients
 from tunestep.environment import Environment
 from tunestep.errors import PlanChanged, ServiceFault
 from tunestep.plan_model import Plan
+from tunestep.request import Request, RequestInvalid, parse, request_hash
 from tunestep.run_files import PLAN, RunFiles
 from tunestep.runs import Item, Runs
 
@@ -113,3 +114,14 @@ def plan_of(context: Context, event: StepEvent) -> Plan:
             f"which is not the plan that was checked. Start again with `tunestep retry {event.run_id}`."
         )
     return plan
+
+
+def request_of(event: StepEvent, plan: Plan) -> Request:
+    """The request that was planned; raises PlanChanged when the document holds another."""
+    try:
+        request = parse(event.document.get("request"))
+    except RequestInvalid as fault:
+        raise PlanChanged("The document does not hold the request that was planned. Start again.") from fault
+    if request_hash(request) != plan.request_hash:
+        raise PlanChanged("The document does not hold the request that was planned. Start again.")
+    return request

@@ -39,6 +39,7 @@ def approval_needed(context: Context, run_id: str, question: dict[str, Any]) -> 
             f"Licence: {licence.get('name', '')} {licence.get('url', '')}".rstrip(),
             licence.get("statement", ""),
             _reward(question.get("reward") or {}),
+            *_dataset(question.get("dataset") or {}),
             f"Asked by: {question['requester']} (not verified)",
             f"Open until: {question['expires']}",
             f"To accept: tunestep approve {run_id}",
@@ -52,6 +53,14 @@ def _reward(pins: dict[str, str]) -> str:
     code, prompt = pins.get("code_sha256"), pins.get("prompt_sha256")
     digest = f" (CodeSha256 {code})" if code else f" (SHA-256 {prompt})" if prompt else ""
     return f"Reward: {pins['kind']} {pins['value']}{digest}" if pins else ""
+
+
+def _dataset(facts: dict[str, Any]) -> list[str]:
+    """What was found out about the data, and the hash of the report that says all of it."""
+    if not facts:
+        return []
+    warnings = f"{facts['warnings']} warnings; " if facts["warnings"] else ""
+    return [*facts["said"], f"Data report: {warnings}{facts['uri']} (SHA-256 {facts['sha256']})"]
 
 
 def undelivered(context: Context, run_id: str, decision: str) -> None:

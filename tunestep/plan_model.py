@@ -46,7 +46,8 @@ class DataPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One channel's data: an S3 URI (object or prefix) or a DataSet hub-content ARN.
 
     ``version_id`` and ``etag`` pin a single object; a prefix is pinned by ``fingerprint``, the SHA-256
-    of its sorted (key, ETag, size) listing. ``size`` is in bytes.
+    of its sorted (key, ETag, size) listing, and so is the ``location`` of a DataSet's rows, where the
+    registry names it and it can be listed. ``size`` is in bytes.
     """
 
     uri: str
@@ -54,6 +55,7 @@ class DataPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     etag: str = ""
     version_id: str = ""
     fingerprint: str = ""
+    location: str = ""
     size: int = 0
     objects: int = 0
 

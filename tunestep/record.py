@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tunestep.context import Context
-from tunestep.run_files import PLAN, RECORD, Stored
+from tunestep.run_files import DATASET, PLAN, RECORD, Stored
 from tunestep.runs import Item
 
 VERSION = 1
@@ -24,6 +24,7 @@ _DECISION = (
     "model_version",
     "source_model_package_arn",
     "licence",
+    "dataset",
     "execution_arn",
 )
 _ORIGIN = ("source", "requester", "requester_assurance", "attempt", "retry_of", "created_at", "notice_error")
@@ -36,6 +37,20 @@ def _plan(context: Context, run_id: str, run: Mapping[str, Any]) -> dict[str, An
         return None
     document: dict[str, Any] = msgspec.json.decode(found[0])
     return document
+
+
+def _dataset(context: Context, run_id: str, run: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the check of the data said in short, if its file is the one that the table recorded."""
+    facts = run.get("dataset") or {}
+    found = context.files.get(run_id, DATASET) if facts else None
+    if found is None or found[1] != facts["sha256"]:
+        return None
+    document = msgspec.json.decode(found[0])
+    kept = ("ok", "checked", "report", "warnings", "findings", "findings_uri")
+    return {name: document[name] for name in kept if name in document} | {
+        "uri": facts["uri"],
+        "sha256": facts["sha256"],
+    }
 
 
 def decision(item: Item | None) -> dict[str, Any] | None:
@@ -67,6 +82,7 @@ def write(
         "request_hash": run.get("request_hash", ""),
         "plan_sha256": run.get("plan_sha256", ""),
         "plan": _plan(context, run_id, run),
+        "dataset": _dataset(context, run_id, run),
         "approval": decision(context.runs.approval(run_id)),
         "written_at": context.timestamp(),
         **sections,

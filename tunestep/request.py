@@ -166,7 +166,7 @@ class Vpc(_Part, frozen=True, kw_only=True):
 
 
 class Dataset(_Part, frozen=True, kw_only=True):
-    """``strict`` turns warnings about the data into errors."""
+    """``strict``: rows that could not be checked end the run."""
 
     strict: bool = False
 

@@ -6,11 +6,10 @@ from typing import Any
 from tunestep.certify import step, verdict
 from tunestep.certify.certification import Certified
 from tunestep.certify.outcomes import Thresholds
-from tunestep.context import Context, StepEvent, plan_of
-from tunestep.errors import CAUSE_LIMIT, PlanChanged
+from tunestep.context import Context, StepEvent, plan_of, request_of
+from tunestep.errors import CAUSE_LIMIT
 from tunestep.findings import errors_by_kind
 from tunestep.plan_model import Plan
-from tunestep.request import RequestInvalid, parse, request_hash
 from tunestep.run_files import DATASET, FINDINGS, REWARD
 from tunestep.validation import shown
 
@@ -77,21 +76,12 @@ def _cause(
     return "\n".join([head, *kept, ending])
 
 
-def _thresholds(event: StepEvent, plan: Plan) -> Thresholds:
-    """The thresholds of the request that was planned; raises PlanChanged when the document holds another."""
-    try:
-        request = parse(event.document.get("request"))
-    except RequestInvalid as fault:
-        raise PlanChanged("The document does not hold the request that was planned. Start again.") from fault
-    if request_hash(request) != plan.request_hash:
-        raise PlanChanged("The document does not hold the request that was planned. Start again.")
-    return Thresholds.of(request.reward.certify if request.reward else None)
-
-
 def _certified(context: Context, event: StepEvent, plan: Plan) -> Certified | None:
     if plan.reward is None:
         return None
-    certified = step.certify(context, plan, _thresholds(event, plan))
+    reward = request_of(event, plan).reward
+    thresholds = Thresholds.of(reward.certify if reward else None)
+    certified = step.certify(context, plan, thresholds)
     if certified is not None:
         context.files.put(event.run_id, REWARD, certified.report())
     return certified

@@ -1,7 +1,7 @@
 """The files of a run: JSON documents under ``runs/<run id>/`` of the stack's bucket."""
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -13,6 +13,7 @@ PLAN = "plan.json"
 CREATE_TRAINING_JOB = "create_training_job.json"
 FINDINGS = "findings.json"
 DATASET = "dataset.json"
+DATASET_FINDINGS = "dataset_findings.jsonl"
 METRICS = "metrics.json"
 RECORD = "record.json"
 REWARD = "reward.json"
@@ -50,6 +51,13 @@ class RunFiles:
             Bucket=self._bucket, Key=run_key(run_id, name), Body=data, ContentType="application/json"
         )
         return Stored(self.uri(run_id, name), hashlib.sha256(data).hexdigest())
+
+    def put_lines(self, run_id: str, name: str, lines: BinaryIO) -> str:
+        """Store a file of JSON lines, replacing what was there, and answer with its URI."""
+        self._client.put_object(
+            Bucket=self._bucket, Key=run_key(run_id, name), Body=lines, ContentType="application/x-ndjson"
+        )
+        return self.uri(run_id, name)
 
     def get(self, run_id: str, name: str) -> tuple[bytes, str] | None:
         """A document's bytes and their SHA-256; None when it does not exist."""

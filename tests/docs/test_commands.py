@@ -17,9 +17,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
 
 NOT_RUN = {
     "make demo": "sets up and runs the SFT example; the run itself is tried below",
+    "make demo-rlvr": "likewise, the RLVR example",
     "make test": "runs the tests, so also this one",
     "make setup": "has been run, or there would be no test",
     "make lint": "a group of its own in `make test`",
+    ".venv/bin/tunestep reward new my_reward": (
+        "writes into reward_functions/; tests/cli/test_reward.py does it in a folder of its own"
+    ),
     "npm ci": "tried by tests/infra/test_synthesis.py",
     "npx --no-install cdk deploy": "needs an AWS account",
     "tunestep run examples/sft/request.json --stack tunestep --profile PROFILE --region us-west-2": (
@@ -51,9 +55,10 @@ def bash(script: str, environment: dict[str, str]) -> subprocess.CompletedProces
     )
 
 
-def test_the_demo_makes_a_model(environment: dict[str, str]) -> None:
-    recipe = bash("make --no-print-directory -n demo | tail -1", environment).stdout
-    assert "tunestep run examples/sft/request.json --local" in recipe
+@pytest.mark.parametrize(("target", "example"), [("demo", "sft"), ("demo-rlvr", "rlvr")])
+def test_a_demo_makes_a_model(target: str, example: str, environment: dict[str, str]) -> None:
+    recipe = bash(f"make --no-print-directory -n {target} | tail -1", environment).stdout
+    assert f"tunestep run examples/{example}/request.json --local" in recipe
     ended = bash(recipe, environment)
     assert ended.returncode == 0, ended.stderr
     assert "model-package/" in ended.stdout
@@ -71,4 +76,4 @@ def test_the_commands_of_a_block_work(block: Block, environment: dict[str, str])
 def test_what_is_not_run_is_still_shown_and_little() -> None:
     shown = [line for _, line in commands()]
     assert set(NOT_RUN) <= set(shown)
-    assert len(NOT_RUN) == 7
+    assert len(NOT_RUN) == 9

@@ -9,17 +9,19 @@ from tunestep.errors import PUBLIC_NAMES
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+")
-ONE_WORD = {"ASSUMED", "CONFLICT"}
+ONE_WORD = {"ASSUMED", "CONFLICT", "DEADLINE"}
 # Constants of the same look in the modules that make findings, which are no codes.
 NO_CODES = {"CUSTOMER_PROVIDED", "JUDGE_REGIONS", "RLVR_LAMBDA"}
 
 
 def modules() -> list[Path]:
-    """The modules that can make a finding: every check, and whoever imports the maker."""
+    """The modules that can make a finding: every check, whoever imports the maker, and the rules of rows."""
     return [
         path
         for path in sorted((ROOT / "tunestep").rglob("*.py"))
-        if path.parent.name == "checks" or "tunestep.findings import" in path.read_text(encoding="utf-8")
+        if path.parent.name == "checks"
+        or path.parts[-2:] == ("datasets", "faults.py")
+        or "tunestep.findings import" in path.read_text(encoding="utf-8")
     ]
 
 

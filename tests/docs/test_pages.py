@@ -1,12 +1,16 @@
-"""What the pages claim: links resolve, requests parse, every field stands there, every proof exists."""
+"""What the pages claim: links resolve, what is shown parses and runs, fields stand there, proofs exist."""
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from reward_functions.kit.try_out import row
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, links
+from tunestep import settings
 from tunestep.request import parse
 
 SCHEMA = json.loads((ROOT / "tunestep" / "request.schema.json").read_text(encoding="utf-8"))
@@ -25,8 +29,27 @@ def test_a_request_that_is_shown_is_one(block: Block) -> None:
     assert parse(json.loads(block.text))
 
 
-def test_some_request_is_shown() -> None:
+@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.page)
+def test_settings_that_are_shown_are_settings(block: Block) -> None:
+    assert settings.check(yaml.safe_load(block.text)) != settings.Settings()
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.page)
+def test_a_reward_that_is_shown_scores(block: Block) -> None:
+    shown: dict[str, Any] = {}
+    exec(compile(block.text, block.page, "exec"), shown)  # noqa: S102 - a page of our own
+    answered = shown["handler"]([row("42", "42"), row("41", "42"), row("42", None)])
+    scored = [
+        (item["aggregate_reward_score"], len(item["metrics_list"])) for item in json.loads(answered["body"])
+    ]
+    assert [score for score, _ in scored] == [1.0, 0.0, 0.0]
+    assert scored[2][1] > scored[1][1]
+
+
+def test_something_of_each_kind_is_shown() -> None:
     assert blocks("json")
+    assert blocks("yaml")
+    assert blocks("python")
 
 
 def fields(schema: dict, seen: set[str] | None = None) -> set[str]:  # type: ignore[type-arg]

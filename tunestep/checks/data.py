@@ -1,11 +1,12 @@
 """Training and validation data: there, readable, in the run's region, and pinned as found."""
 
-import hashlib
 import json
 import re
 from typing import Any, NamedTuple
 
-from tunestep import allowed, arns, s3uri
+import msgspec
+
+from tunestep import allowed, arns, data_pins, s3uri
 from tunestep.checks import buckets
 from tunestep.checks.calls import Answer, ask
 from tunestep.checks.context import Inquiry
@@ -86,7 +87,7 @@ def _object(inquiry: Inquiry, uri: S3Uri, source: str, where: str) -> DataPlan |
         inquiry.warning(
             "DATA_NAME_IS_PREFIX",
             where,
-            f"The service reads every object whose key begins with {uri.key}, so also {others[0]}.",
+            f"The service reads every object whose key begins with {uri.key}, and there are others than it.",
             "Move the data to a folder of its own.",
         )
     version = str(answer.data.get("VersionId") or "")
@@ -129,15 +130,10 @@ def _prefix(inquiry: Inquiry, uri: S3Uri, source: str, where: str) -> DataPlan |
     return DataPlan(
         uri=source,
         kind="prefix",
-        fingerprint=fingerprint(files),
+        fingerprint=data_pins.fingerprint(files),
         size=size,
         objects=len(files),
     )
-
-
-def fingerprint(entries: list[tuple[str, str, int]]) -> str:
-    """SHA-256 over the sorted (key, ETag, size in bytes) of a prefix."""
-    return hashlib.sha256(json.dumps(sorted(entries), separators=(",", ":")).encode()).hexdigest()
 
 
 def _entry(listed: dict[str, Any]) -> tuple[str, str, int]:
@@ -194,9 +190,23 @@ def _dataset(inquiry: Inquiry, text: str, where: str) -> DataPlan | None:
     if answer.problem:
         _dataset_unreadable(inquiry, text, answer, where)
         return None
-    if not _dataset_location_allowed(inquiry, text, answer, where):
+    place = _dataset_location(answer)
+    if not _dataset_location_allowed(inquiry, text, place, where):
         return None
-    return DataPlan(uri=text, kind="dataset")
+    return _pinned(inquiry, DataPlan(uri=text, kind="dataset", location=str(place or "")))
+
+
+def _pinned(inquiry: Inquiry, data: DataPlan) -> DataPlan:
+    """The DataSet with what lies at its location; without, when that cannot be listed from here."""
+    found = data.location and data_pins.listing(inquiry.clients.s3, s3uri.parse(data.location), MOST_OBJECTS)
+    if not found or len(found) > MOST_OBJECTS:
+        return data
+    return msgspec.structs.replace(
+        data,
+        fingerprint=data_pins.fingerprint(found),
+        size=sum(entry[2] for entry in found),
+        objects=len(found),
+    )
 
 
 def _dataset_unreadable(inquiry: Inquiry, text: str, answer: Answer, where: str) -> None:
@@ -213,21 +223,24 @@ def _dataset_unreadable(inquiry: Inquiry, text: str, answer: Answer, where: str)
     )
 
 
-def _dataset_location_allowed(inquiry: Inquiry, text: str, answer: Answer, where: str) -> bool:
+def _dataset_location(answer: Answer) -> S3Uri | None:
+    """Where the registry says that the rows are."""
     try:
         document = json.loads(answer.data.get("HubContentDocument") or "{}")
         bucket, prefix = document.get("DatasetS3Bucket"), document.get("DatasetS3Prefix", "")
-        uri = s3uri.parse(f"s3://{bucket}/{prefix}") if bucket else None
+        return s3uri.parse(f"s3://{bucket}/{prefix}") if bucket else None
     except (ValueError, AttributeError):
-        uri = None
-    if uri is None:
-        if inquiry.ctx.open:
-            return True
+        return None
+
+
+def _dataset_location_allowed(inquiry: Inquiry, text: str, place: S3Uri | None, where: str) -> bool:
+    if place is not None:
+        return inquiry.allows(allowed.location(inquiry.ctx, place, where))
+    if not inquiry.ctx.open:
         inquiry.error(
             "DATASET_LOCATION_UNKNOWN",
             where,
             f"{text} does not say where in S3 its rows are, so they cannot be compared with the settings.",
             "Register the DataSet again, or name its files by S3 URI.",
         )
-        return False
-    return inquiry.allows(allowed.location(inquiry.ctx, uri, where))
+    return inquiry.ctx.open

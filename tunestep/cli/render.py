@@ -94,7 +94,7 @@ def _remark(state: str, run: RunView) -> Text:
             plan = document.get("plan", {})
             return _findings(plan) if plan else Text()
         case "CheckDataset":
-            return _findings(document.get("dataset", {}))
+            return _dataset(document.get("dataset", {}))
         case "AwaitApproval":
             approval = document.get("approval", {})
             if approval:
@@ -103,6 +103,14 @@ def _remark(state: str, run: RunView) -> Text:
         case "StartTraining":
             return Text(one_line(run.job_name), style="dim")
     return Text()
+
+
+def _dataset(part: dict[str, Any]) -> Text:
+    """How many rows were checked, and how many findings there are about them."""
+    rows = part.get("rows_checked", 0)
+    said = Text(f"{rows:,} rows" if rows else "", style="dim")
+    found = _findings(part)
+    return Text(", ").join([part for part in (said, found) if part])
 
 
 def _findings(part: dict[str, Any]) -> Text:
@@ -213,6 +221,7 @@ def as_dict(run: RunView, target: Target) -> dict[str, Any]:
             for part in ("plan", "dataset", "reward")
             for finding in run.document.get(part, {}).get("findings", [])
         ],
+        "dataset": run.document.get("dataset", {}).get("report"),
         "results": run.document.get("results"),
         "next": next_commands(run, target),
     }

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 
 from tunestep.datasets import hashes
-from tunestep.datasets.blocks import Unreadable, blocks
+from tunestep.datasets.blocks import Unreadable, cuts
 from tunestep.datasets.conclusions import FileFault, about_overlap, conclude
 from tunestep.datasets.faults import Collector
+from tunestep.datasets.pairing import Pairing
 from tunestep.datasets.reading import Digest, opened
 from tunestep.datasets.report import ChannelReport, DatasetReport, Overlap
 from tunestep.datasets.rows import RowChecker, collector_paused
@@ -27,17 +28,21 @@ class _Channel:
         self.report = ChannelReport(label=source.label, files=len(source.files))
         self._source = source
         self._checker = checker
+        self._pairing = Pairing(checker)
         self._hashing = hashing
         self._out_of_time = out_of_time
         self._digests: list[tuple[str, int]] = []
 
     def read(self) -> None:
         """Check file after file until the data or the time ends."""
-        for number, file in enumerate(self._source.files, 1):
-            if self._stopped():
-                break
-            self._checker.file, self._checker.name = number, file.name
-            self._read_file(number, file)
+        try:
+            for number, file in enumerate(self._source.files, 1):
+                if self._stopped():
+                    break
+                self._checker.open(number, file.name)
+                self._read_file(number, file)
+        finally:
+            self._pairing.close()
         report = self.report
         report.rows, report.expanded = self._checker.rows, self._checker.expanded
         report.formats = sorted(self._checker.formats.values(), key=lambda entry: -entry.rows)
@@ -56,7 +61,7 @@ class _Channel:
         try:
             with opened(file, digest) as content:
                 self.faults += [FileFault(note, number) for note in content.notes]
-                whole = self._read_blocks(content.pieces)
+                whole = self._read_lines(content.pieces)
         except Unreadable as fault:
             self.faults.append(FileFault(fault.code, number, str(fault)))
         finally:
@@ -67,11 +72,14 @@ class _Channel:
         self.report.files_read += whole
         self.report.complete = self.report.complete and whole
 
-    def _read_blocks(self, pieces: Iterator[bytes]) -> bool:
-        for block in blocks(pieces):
-            if self._stopped():
-                return False
-            self._checker.check(block)
+    def _read_lines(self, pieces: Iterator[bytes]) -> bool:
+        try:
+            for cut in cuts(pieces):
+                if self._stopped():
+                    return False
+                self._pairing.check(cut)
+        finally:
+            self._pairing.settle()
         return True
 
     def _content_hash(self) -> str:

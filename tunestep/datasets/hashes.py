@@ -18,6 +18,11 @@ _LOW, _SPAN = -(1 << 63), 1 << 64
 _FIRST = 20
 
 
+def hashed(lines: Iterable[bytes]) -> bytes:
+    """The hashes of rows, packed; the same in this process and in those forked from it."""
+    return array("q", map(hash, lines)).tobytes()
+
+
 class RowHashes:
     """Hashes of rows in their order. ``step`` is 1 while exact, else one value in ``step`` is kept."""
 
@@ -28,15 +33,15 @@ class RowHashes:
         self._most = most
 
     def add(self, lines: Iterable[bytes]) -> None:
-        """Take rows in; by value when sampled, so that equal rows are kept or left out together."""
-        before = len(self.values)
-        if self.step == 1:
-            self.values.extend(map(hash, lines))
-            self.rows += len(self.values) - before
-        else:
-            found = [hash(line) for line in lines]
-            self.rows += len(found)
-            self.values.extend([value for value in found if not value % self.step])
+        """Take rows in."""
+        self.add_hashed(hashed(lines))
+
+    def add_hashed(self, found: bytes) -> None:
+        """Take in what ``hashed`` made; by value when sampled, so that equal rows are kept or left out
+        together."""
+        values = array("q", found)
+        self.rows += len(values)
+        self.values.extend(values if self.step == 1 else (x for x in values if not x % self.step))
         while len(self.values) > self._most:
             self.thin(self.step * 16)
 

@@ -3,16 +3,17 @@
 import gc
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 
-from tunestep.datasets.blocks import Block
+from tunestep.datasets.blocks import Cut
 from tunestep.datasets.faults import Collector, Fault
 from tunestep.datasets.formats import expected
+from tunestep.datasets.hashes import hashed
 from tunestep.datasets.lengths import row_quarters
 from tunestep.datasets.report import FormatCount
 from tunestep.datasets.rules import diagnose
@@ -20,10 +21,10 @@ from tunestep.datasets.shapes import SHAPES, Lengths, Shape
 from tunestep.datasets.statistics import Statistics
 from tunestep.plan_model import Family, Technique
 
-_SPACE = b" \t\r"
+_SPACE = b" \t\r\n"
 _UNDECODABLE = (msgspec.DecodeError, RecursionError, ValueError)
-_FIRST, _LAST = itemgetter(0), itemgetter(-1)
-_OPEN, _CLOSE = {ord("{")}, {ord("}")}
+_FIRST, _LAST, _END = itemgetter(0), itemgetter(-1), itemgetter(slice(-2, None))
+_FIRSTS, _LASTS, _ENDS = {ord("{")}, {ord("}")}, {b"}\n"}
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -39,8 +40,30 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+class Passed(msgspec.Struct, array_like=True, frozen=True):
+    """Lines whose rows are of one format and break no rule.
+
+    ``hashes`` and ``lengths`` are empty where no statistics are asked for.
+    """
+
+    name: str
+    lines: int
+    rows: int
+    hashes: bytes = b""
+    lengths: list[Lengths] = []
+
+    @staticmethod
+    def read(answer: bytes) -> "Passed":
+        """From what ``RowChecker.answer`` gave."""
+        return _DECODE(answer)
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(Passed).decode
+
+
 class RowChecker:
-    """Checks blocks of lines; ``file`` and ``name`` are those of the file being read.
+    """Checks cuts of lines: what ``inspect`` says of them (anywhere, in any order), ``take`` counts in order.
 
     ``statistics`` is None when only faults are asked for; keys that stand twice are then found only in
     rows that are looked at closely for another reason.
@@ -51,7 +74,7 @@ class RowChecker:
     ) -> None:
         self.rows = self.expanded = 0
         self.formats: dict[str, FormatCount] = {}
-        self.file, self.name = 0, ""
+        self._file, self._name, self._line = 0, "", 1
         self._technique = technique
         self._wanted = expected(technique, family)
         self._shapes = [SHAPES[name] for name in self._wanted]
@@ -60,46 +83,77 @@ class RowChecker:
         self._collector = collector
         self._statistics = statistics
 
-    def check(self, block: Block) -> None:
-        """Check one block."""
-        if block.long:
-            self.rows += 1
-            self.expanded += block.long
-            fault = Fault("ROW_TOO_LONG", "$", f"a line of {block.long} bytes")
-            self._collector.add(self.file, self.name, block.first, [fault], b"")
-            if self._statistics is not None:
-                # Its bytes are gone: something that no other row has keeps the later rows at their places.
-                self._statistics.hashes.add((b"%d:%d" % (self.file, block.first),))
-            return
-        self.expanded += len(block.data)
-        if not self._pass(self._shapes[0], block.data, block.lines, block.first):
-            for number, line in enumerate(block.lines, block.first):
-                if line.strip(_SPACE):
-                    self._check_line(line, number)
+    @property
+    def number(self) -> int:
+        """Which of the formats the last rows were in; for ``answer``."""
+        return self._wanted.index(self._shapes[0].name)
 
-    def _note(self, name: str, rows: int, line: int) -> None:
-        before = self.formats.get(name) or FormatCount(name, 0, self.file, line)
+    def answer(self, number: int, data: bytes) -> bytes:
+        """What ``inspect`` finds, for another process: to be read by ``Passed.read``, empty for None."""
+        passed = self._passed(SHAPES[self._wanted[number]], data, Cut(data).ended())
+        return b"" if passed is None else _ENCODE(passed)
+
+    def inspect(self, cut: Cut) -> Passed | None:
+        """What there is to count when all rows of a cut are plainly right. Changes nothing."""
+        return None if cut.long else self._passed(self._shapes[0], cut.data, cut.ended())
+
+    def open(self, file: int, name: str) -> None:
+        """Begin with a file; ``file`` counts from 1."""
+        self._file, self._name, self._line = file, name, 1
+
+    def take(self, cut: Cut, passed: Passed | None) -> None:
+        """Count the file's next lines, or look at each of them when they are not plainly right."""
+        self.expanded += cut.long or len(cut.data)
+        if cut.long:
+            self._take_long(cut.long)
+            self._line += 1
+        elif passed is not None:
+            self._count(passed)
+            self._line += passed.lines
+        else:
+            for line in cut.ended():
+                text = line.removesuffix(b"\n")
+                if text.strip(_SPACE):
+                    self._check_line(text)
+                self._line += 1
+
+    def _take_long(self, size: int) -> None:
+        self.rows += 1
+        fault = Fault("ROW_TOO_LONG", "$", f"a line of {size} bytes")
+        self._collector.add(self._file, self._name, self._line, [fault], b"")
+        if self._statistics is not None:
+            # Its bytes are gone: something that no other row has keeps the later rows at their places.
+            self._statistics.hashes.add((b"%d:%d" % (self._file, self._line),))
+
+    def _note(self, name: str, rows: int) -> None:
+        before = self.formats.get(name) or FormatCount(name, 0, self._file, self._line)
         self.formats[name] = FormatCount(name, before.rows + rows, before.file, before.line)
 
-    def _pass(self, shape: Shape, data: bytes, lines: list[bytes], first: int) -> bool:
-        """Take in whole lines when all are rows of this shape, one on each, that break no rule."""
+    def _passed(self, shape: Shape, data: bytes, ended: list[bytes]) -> Passed | None:
+        """Whole lines when all are rows of this shape, one on each, that break no rule."""
         rows = self._decode(shape, data)
         if rows is None:
-            return False
-        if not _one_per_line(lines):
-            lines = [text for line in lines if (text := line.strip(_SPACE))]
-            if not _one_per_line(lines):
-                return False
+            return None
+        lines = ended
+        if not _one_per_line(ended, _END, _ENDS):
+            lines = [text for line in ended if (text := line.strip(_SPACE))]
+            if not _one_per_line(lines, _LAST, _LASTS):
+                return None
         if len(lines) != len(rows) or not shape.good(rows, self._technique):
-            return False
+            return None
+        if self._statistics is None:
+            return Passed(shape.name, len(ended), len(rows))
+        if any(data.count(key) > len(rows) for key in shape.keys):
+            return None
+        bare = [line.removesuffix(b"\n") for line in lines]
+        return Passed(shape.name, len(ended), len(rows), hashed(bare), shape.lengths(rows))
+
+    def _count(self, passed: Passed) -> None:
         if self._statistics is not None:
-            if any(data.count(key) > len(rows) for key in shape.keys):
-                return False
-            self._statistics.add(shape.lengths(rows))
-            self._statistics.hashes.add(lines)
-        self.rows += len(rows)
-        self._note(shape.name, len(rows), first)
-        return True
+            self._statistics.add(passed.lengths)
+            self._statistics.hashes.add_hashed(passed.hashes)
+        self.rows += passed.rows
+        self._note(passed.name, passed.rows)
 
     def _decode(self, shape: Shape, data: bytes) -> list[Any] | None:
         """Rows of this shape in UTF-8; None when there is anything else."""
@@ -115,28 +169,30 @@ class RowChecker:
         self._accompanied.add(shape.name)
         return rows if _in_utf8(data) else None
 
-    def _check_line(self, line: bytes, number: int) -> None:
+    def _check_line(self, line: bytes) -> None:
         for place, shape in enumerate(self._shapes):
-            if self._pass(shape, line, [line], number):
+            passed = self._passed(shape, line, [line])
+            if passed is not None:
+                self._count(passed)
                 if place:
                     self._shapes.insert(0, self._shapes.pop(place))
                 return
-        self._look_closely(line, number)
+        self._look_closely(line)
 
-    def _look_closely(self, line: bytes, number: int) -> None:
+    def _look_closely(self, line: bytes) -> None:
         row, faults = _decoded(line)
         if not faults:
             name, faults = diagnose(row, self._wanted, self._technique)
             faults = faults + _repeated_keys(line)
             if name:
-                self._note(name, 1, number)
+                self._note(name, 1)
             if self._statistics is not None:
                 self._statistics.add([Lengths(row_quarters(row))])
         self.rows += 1
         if self._statistics is not None:
             self._statistics.hashes.add((line.strip(_SPACE),))
         if faults:
-            self._collector.add(self.file, self.name, number, faults, line)
+            self._collector.add(self._file, self._name, self._line, faults, line)
 
 
 def _in_utf8(data: bytes) -> bool:
@@ -149,14 +205,14 @@ def _in_utf8(data: bytes) -> bool:
     return True
 
 
-def _one_per_line(lines: list[bytes]) -> bool:
-    """Whether rows that were decoded from these lines begin and end with them.
+def _one_per_line(lines: list[bytes], end: Callable[[bytes], Any], ends: set[Any]) -> bool:
+    """Whether rows that were decoded from these lines begin and end with them; ``end`` is one of ``ends``.
 
     A line end between a closing and an opening brace can only stand between two rows. So when every line
     begins with the one and ends with the other, no row spans lines; one row on each then follows when
     there are as many rows as lines.
     """
-    return all(lines) and set(map(_FIRST, lines)) == _OPEN and set(map(_LAST, lines)) == _CLOSE
+    return set(map(_FIRST, lines)) == _FIRSTS and set(map(end, lines)) == ends
 
 
 def _decoded(line: bytes) -> tuple[Any, list[Fault]]:

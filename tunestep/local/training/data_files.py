@@ -120,8 +120,11 @@ def read_rows(s3: Client, location: Location, technique: str) -> Rows:
     """
     examples: list[Example] = []
     total = 0
-    for file in files(s3, location):
-        for example in parse_lines(str(file), _chunks(s3, file), technique):
+    found = files(s3, location)
+    for number, file in enumerate(found, 1):
+        # Names of files below a prefix are the user's text, so files go by their number.
+        label = str(location) if len(found) == 1 else f"{location} file {number} of {len(found)}"
+        for example in parse_lines(label, _chunks(s3, file, label), technique):
             total += 1
             if total <= MAX_ROWS:
                 examples.append(example)
@@ -130,11 +133,11 @@ def read_rows(s3: Client, location: Location, technique: str) -> Rows:
     return Rows(examples, total)
 
 
-def _chunks(s3: Client, file: Location) -> Iterator[bytes]:
+def _chunks(s3: Client, file: Location, label: str) -> Iterator[bytes]:
     try:
         yield from s3.get_object(Bucket=file.bucket, Key=file.key)["Body"].iter_chunks(64 * 1024)
     except (BotoCoreError, ClientError) as error:
-        raise TrainingFault(f"{file} cannot be read: {type(error).__name__}.") from None
+        raise TrainingFault(f"{label} cannot be read: {type(error).__name__}.") from None
 
 
 def parse_lines(file: str, chunks: Iterable[bytes], technique: str) -> Iterator[Example]:

@@ -1,0 +1,212 @@
+"""Runs whose data holds a secret in every value, key, column and file name: it stays in the data.
+
+Beside the data, the findings file in S3 may quote it; nothing else does, however the run ends.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tests.local.laptop import LLAMA, Laptop, jsonl, until
+from tunestep import names
+from tunestep.run_files import DATASET_FINDINGS
+
+SECRET = "ROWSECRETc0ffee"
+
+
+def rows(count: int = 24) -> list[dict[str, Any]]:
+    return [
+        {"prompt": f"{SECRET} {n}?", "completion": f"{SECRET} {n}", f"{SECRET}-key": {SECRET: [SECRET]}}
+        for n in range(count)
+    ]
+
+
+WRONG: list[Any] = [
+    SECRET,
+    f'{{"{SECRET}": "{SECRET}"',
+    f'{{"{SECRET}": 1, "{SECRET}": 2}}',
+    [SECRET],
+    {SECRET: SECRET},
+    {"prompt": {SECRET: SECRET}, "completion": [SECRET]},
+    {"prompt": SECRET, f"completion{SECRET}": SECRET},
+    {"messages": [{"role": SECRET, "content": SECRET}, {SECRET: SECRET}]},
+    {"messages": [{"role": "user", "content": [{SECRET: SECRET}]}]},
+    {"messages": {SECRET: SECRET}},
+    {"prompt": SECRET, "chosen": SECRET, "rejected": SECRET, SECRET: SECRET},
+    {"messages": [{"role": "assistant", "candidates": [{"preferenceLabel": SECRET}]}]},
+    {"data_source": SECRET, "prompt": SECRET, "reward_model": {SECRET: SECRET}},
+]
+CSV = f"{SECRET},prompt,completion\n{SECRET},{SECRET},{SECRET}\n{SECRET},,\n".encode()
+BROKEN = {
+    f"{SECRET}-1.jsonl": jsonl(WRONG).encode(),
+    f"{SECRET}-2.csv": CSV,
+    f"{SECRET}-3.json": f'[{{"{SECRET}": "{SECRET}"}}, {SECRET}'.encode(),
+    f"{SECRET}-4.parquet": b"PAR1" + SECRET.encode(),
+    f"{SECRET}-5.jsonl": b"\xff" + SECRET.encode(),
+    SECRET: SECRET.encode(),
+}
+
+
+def upload(laptop: Laptop, folder: str, files: dict[str, bytes]) -> str:
+    """Put files below a prefix of the stack's bucket."""
+    for name, content in files.items():
+        laptop.client("s3").put_object(Bucket=laptop.bucket, Key=f"data/{folder}/{name}", Body=content)
+    return f"s3://{laptop.bucket}/data/{folder}/"
+
+
+def told(laptop: Laptop, run_id: str) -> list[str]:
+    """Every place outside the data that holds the secret: files, table, history, SageMaker, S3."""
+    places = [str(path.relative_to(laptop.home)) for path in laptop.home.rglob("*") if holds(laptop, path)]
+    history = laptop.client("stepfunctions").get_execution_history(
+        executionArn=laptop.execution_arn(run_id), maxResults=1000
+    )
+    table = laptop.client("dynamodb").scan(TableName=names.table_name("tunestep"))
+    said = {
+        "history": history["events"],
+        "table": table["Items"],
+        "execution": laptop.execution(run_id),
+        "job": laptop.job(run_id),
+        "status": [laptop("status", run_id, "--local").stdout, laptop.json("status", run_id, "--local")],
+    }
+    places += [name for name, value in said.items() if SECRET in json.dumps(value, default=str)]
+    s3 = laptop.client("s3")
+    for entry in s3.list_objects_v2(Bucket=laptop.bucket)["Contents"]:
+        key = entry["Key"]
+        if key.startswith("data/") or key.endswith(f"/{DATASET_FINDINGS}"):
+            continue
+        body = s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read()
+        if key.endswith("/output/report.json"):
+            body = without_samples(body)
+        places += [f"s3 {key}"] if SECRET.encode() in body or SECRET in key else []
+    return places
+
+
+def holds(laptop: Laptop, path: Path) -> bool:
+    """Whether a file holds the secret. The journal is what S3 keeps its objects in on a laptop."""
+    place = path.relative_to(laptop.home)
+    if not path.is_file() or place.parts[0] in {"objects", "assembly"}:
+        return False
+    if place.name.startswith("journal.sqlite") or place.name == DATASET_FINDINGS:
+        return False
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    if place.parts[0] == "jobs" and place.name in {"status.json", "report.json"}:
+        content = without_samples(content)
+    return SECRET.encode() in content or SECRET in str(place)
+
+
+def without_samples(content: bytes) -> bytes:
+    """A job's report without the questions that it shows beside the trained model's answers."""
+    document = json.loads(content)
+    document.pop("samples", None)
+    (document.get("report") or {}).pop("samples", None)
+    return json.dumps(document).encode()
+
+
+def listen(laptop: Laptop) -> str:
+    """A queue that gets every notice from now on."""
+    sqs, sns = laptop.client("sqs"), laptop.client("sns")
+    queue = str(sqs.create_queue(QueueName="notices-about-data")["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = next(
+        found["TopicArn"]
+        for found in sns.list_topics()["Topics"]
+        if found["TopicArn"].endswith(f":{names.topic_name('tunestep')}")
+    )
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return queue
+
+
+def notices(laptop: Laptop, queue: str) -> str:
+    """What the queue got since the last look."""
+    found = laptop.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+    return "\n".join(message["Body"] for message in found.get("Messages", []))
+
+
+def test_a_run_that_succeeds_shows_nothing_of_its_data_to_the_approver_or_anybody(laptop: Laptop) -> None:
+    data = upload(laptop, "right", {f"{SECRET}-{n}.jsonl": jsonl(rows()).encode() for n in range(2)})
+    validation = upload(laptop, "held-back", {f"{SECRET}.jsonl": jsonl(rows(4)).encode()})
+    request = laptop.request("secret", base_model=LLAMA, training_data=data, validation_data=validation)
+    queue = listen(laptop)
+    run_id = laptop.start(request)
+    laptop.waits_in(run_id, "AwaitApproval")
+    asked = until(lambda: notices(laptop, queue))
+    assert "Training data: 48 rows (prompt_completion)" in asked
+    assert SECRET not in asked
+    laptop("approve", run_id, "--local")
+    assert laptop.ended(run_id)["status"] == "SUCCEEDED"
+    results = laptop("results", run_id, "--local").stdout
+    assert "Training data: 48 rows (prompt_completion)" in results
+    assert "VALIDATION_OVERLAP" in results
+    assert "52 rows, " in laptop("status", run_id, "--local").stdout
+    assert laptop.item(run_id, "APPROVAL")["dataset"]
+    record = laptop.run_file(run_id, "record.json")
+    assert record["dataset"]["report"]["overlap"]["rows"] == 4
+    assert SECRET not in results
+    assert told(laptop, run_id) == []
+
+
+def test_a_run_that_fails_its_check_names_every_fault_and_none_of_the_data(laptop: Laptop) -> None:
+    data = upload(laptop, "wrong", BROKEN)
+    validation = upload(laptop, "wrong-too", {f"{SECRET}.csv": CSV})
+    queue = listen(laptop)
+    run_id = laptop.start(laptop.request("wrong", training_data=data, validation_data=validation))
+    ended = laptop.ended(run_id)
+    assert (ended["status"], ended["error"]) == ("FAILED", "PrerequisitesNotMet")
+    assert "file 1 of 6 line 1" in ended["cause"]
+    quotes = laptop.client("s3").get_object(Bucket=laptop.bucket, Key=f"runs/{run_id}/{DATASET_FINDINGS}")
+    assert SECRET.encode() in quotes["Body"].read()
+    said = until(lambda: notices(laptop, queue))
+    assert "PrerequisitesNotMet" in said
+    assert SECRET not in said
+    shown = laptop("run", "wrong.json", "--local", code=1)
+    assert "PrerequisitesNotMet" in shown.stdout + shown.stderr
+    assert SECRET not in shown.stdout + shown.stderr
+    assert told(laptop, run_id) == []
+
+
+def test_training_that_fails_names_no_data_either(laptop: Laptop) -> None:
+    """CSV is right by the check, and the laptop's trainer does not read it."""
+    right = f"prompt,completion,{SECRET}\n{SECRET},{SECRET},{SECRET}\n".encode()
+    data = upload(laptop, "csv", {f"{SECRET}.csv": right})
+    run_id = laptop.start(laptop.request("csv", training_data=data))
+    ended = laptop.ended(run_id)
+    assert (ended["status"], ended["error"]) == ("FAILED", "TrainingJobFailed")
+    assert ".jsonl" in ended["cause"]
+    job = laptop.run_file(run_id, "create_training_job.json")
+    for number in (0, 4, 7):
+        files = {f"{SECRET}-{name}.jsonl": jsonl([*rows(3), WRONG[number]]).encode() for name in "ab"}
+        bad = upload(laptop, f"bad{number}", files)
+        failing = json.loads(json.dumps(job).replace(data, bad)) | {"TrainingJobName": f"bad-row-{number}"}
+        why = reason(laptop, failing)
+        assert f"{bad} file 1 of 2 line 4" in why
+        assert SECRET not in why
+    assert told(laptop, run_id) == []
+
+
+def reason(laptop: Laptop, job: dict[str, Any]) -> str:
+    """The FailureReason of a job that has to fail."""
+    sagemaker = laptop.client("sagemaker")
+    sagemaker.create_training_job(**job)
+    end = time.monotonic() + 40
+    while (seen := sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"]))[
+        "TrainingJobStatus"
+    ] == "InProgress":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert seen["TrainingJobStatus"] == "Failed"
+    return str(seen["FailureReason"])
+
+
+def test_rows_of_parquet_are_checked_too(laptop: Laptop) -> None:
+    path = laptop.work / "rows.parquet"
+    duckdb.execute(f"COPY (SELECT 'a' AS prompt, '' AS completion) TO '{path}' (FORMAT parquet)")
+    data = upload(laptop, "parquet", {"rows.parquet": path.read_bytes()})
+    ended = laptop.ended(laptop.start(laptop.request("parquet", training_data=data)))
+    assert ended["error"] == "PrerequisitesNotMet"
+    assert "TEXT_EMPTY" in ended["cause"]
