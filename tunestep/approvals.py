@@ -57,6 +57,16 @@ def _pins(reward: RewardPlan) -> dict[str, str]:
     return {name: value for name in shown if (value := getattr(reward, name))}
 
 
+def _verdict(reward: Mapping[str, Any]) -> str:
+    """What certification found, on one line; empty when there was nothing to try."""
+    probes = reward.get("probes")
+    outcomes = [probe.get("outcome") for probe in probes or [] if isinstance(probe, dict)]
+    if not outcomes:
+        return ""
+    passed, left_out = outcomes.count("pass"), outcomes.count("not run")
+    return f"{passed} of {len(outcomes)} probes passed, {left_out} not run"
+
+
 def _same(item: Mapping[str, Any], plan: Plan) -> list[str]:
     """The names of the facts in which a stored decision and a plan differ."""
     return [name for name, value in facts(plan).items() if item.get(name) != value]
@@ -150,6 +160,7 @@ def request_approval(context: Context, event: StepEvent) -> dict[str, Any]:
             "delivered": False,
             "technique": plan.technique,
             "reason_needed": plan.approval.reason,
+            "reward_verdict": _verdict(event.part("reward")),
             "requester": run.get("requester", "unknown"),
             "dataset": run.get("dataset") or {},
             "expires_at": now + plan.approval.timeout_seconds,

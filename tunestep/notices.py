@@ -39,6 +39,7 @@ def approval_needed(context: Context, run_id: str, question: dict[str, Any]) -> 
             f"Licence: {licence.get('name', '')} {licence.get('url', '')}".rstrip(),
             licence.get("statement", ""),
             _reward(question.get("reward") or {}),
+            f"Certification: {verdict}" if (verdict := question.get("reward_verdict")) else "",
             *_dataset(question.get("dataset") or {}),
             f"Asked by: {question['requester']} (not verified)",
             f"Open until: {question['expires']}",

@@ -218,6 +218,14 @@ def test_a_question_shows_the_reward_by_its_digest(w: World) -> None:
     assert (w.runs.approval(RUN_ID) or {})["reward"]["code_sha256"] == "code-1"
 
 
+def test_a_question_shows_what_certification_found(w: World) -> None:
+    w.begin(make_plan(reward=REWARD))
+    probes = [{"name": "gold", "outcome": "pass"}, {"name": "judge", "outcome": "not run"}, "no probe"]
+    request_approval(w.context, w.event(token="token-1", reward={"verdict": "MET", "probes": probes}))
+    (notice,) = w.notices()
+    assert "Certification: 1 of 2 probes passed, 1 not run" in notice["Message"]
+
+
 def test_a_decision_on_one_reward_is_none_on_another(w: World) -> None:
     plan = w.begin(make_plan(reward=REWARD))
     _ask(w)

@@ -181,6 +181,14 @@ def test_a_fence_opens_and_closes(before: str, after: str, expected: bool) -> No
     assert fenced(before, after) is expected
 
 
+def test_every_place_that_shows_the_response_has_to_be_fenced() -> None:
+    fence = "<response>{{ response }}</response>"
+    assert codes("{{ prompt }} " + fence + " Again: " + fence) == []
+    assert codes("{{ prompt }} " + fence + " Again: {{ response }} Score:") == [
+        ("warning", "PROMPT_RESPONSE_NOT_FENCED")
+    ]
+
+
 def test_a_prompt_without_a_fence_is_a_warning() -> None:
     assert codes("{{ prompt }}\nAnswer: {{ response }}\nScore:") == [
         ("warning", "PROMPT_RESPONSE_NOT_FENCED")

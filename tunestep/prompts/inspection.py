@@ -1,6 +1,7 @@
 """What is wrong with a judge's prompt before a job depends on it."""
 
 import re
+from itertools import pairwise
 
 from tunestep.findings import Finding, error, warning
 from tunestep.prompts.render import Rendered, TemplateFault, render
@@ -84,8 +85,8 @@ def _shown_faults(text: str, where: str) -> list[Finding]:
 
 
 def _fence_warnings(text: str, where: str) -> list[Finding]:
-    before, _, after = re.split(f"({_MARKS['response']})", text, maxsplit=1, flags=re.IGNORECASE)
-    if fenced(before, after):
+    around = re.split(_MARKS["response"], text, flags=re.IGNORECASE)
+    if all(fenced(before, after) for before, after in pairwise(around)):
         return []
     return [
         warning(
