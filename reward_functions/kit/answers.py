@@ -56,6 +56,7 @@ _HEDGE = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 _NEGATION = re.compile(r"not\b", re.IGNORECASE)
+_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf)\s{0,4}\{([^{}]*)\}")
 _SHELL = " \t\r\n*_`\"'“”‘’$"
 _TAIL = ".,;:!。"
 _LAYERS = 4
@@ -148,11 +149,13 @@ def visible(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Without surrounding white space, emphasis, quotes, dollar signs and final punctuation."""
+    """Without white space, emphasis, quotes, dollar signs or LaTeX text around it, or final punctuation."""
     for _ in range(_LAYERS):
         text = text.strip(_SHELL).rstrip(_TAIL)
         if text.startswith("\\(") and text.endswith("\\)"):
             text = text[2:-2]
+        if wrapped := _TEXT.fullmatch(text):
+            text = wrapped[1]
     return text
 
 
