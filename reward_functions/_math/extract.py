@@ -23,7 +23,7 @@ from reward_functions._math.spans import (
     Span,
     refine,
 )
-from reward_functions.kit.answers import visible
+from reward_functions.kit.answers import HEADING, visible
 
 _TOKEN = re.compile(r"\\{1,2}(?:boxed|fbox)\s?\{|\\.|[{}]", re.DOTALL)
 _ONLY_BOX = re.compile(r"\\boxed\{([^{}\\$]{1,40})\}")
@@ -61,6 +61,12 @@ _OR_BEFORE = re.compile(
 _HEDGES = re.compile(
     r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could be|not sure)\b", re.IGNORECASE
 )
+_BOUND = re.compile(
+    r"[\s$*]{0,6}(?:[<>≤≥≠~≈]|\\(?:ne|neq|lt|gt|le|leq|ge|geq)\b"
+    r"|(?:not|less|more|greater|fewer|under|over|at (?:least|most))\b)",
+    re.IGNORECASE,
+)
+"""What comes before a number that is a bound or the opposite of an answer."""
 _MARGIN = 120
 _CONNECTING = 6
 MAX_MARKS = 256
@@ -173,9 +179,11 @@ def _hashes(text: str, boxed: bool) -> list[_Mark]:
         if not line:
             continue
         span = refine(line)
-        last = not boxed and hashes is found[-1] and not text[end:].strip()
-        if DIGITS.fullmatch(line) or (_plainly(line) and NUMBER.search(span.text)) or last:
-            marks.append(_Mark(hashes.start(), end, span))
+        after = text[end:].lstrip()
+        last = not boxed and hashes is found[-1] and not after
+        rival = not boxed and after.startswith("####") and not HEADING.match(line)
+        if DIGITS.fullmatch(line) or (_plainly(line) and NUMBER.search(span.text)) or last or rival:
+            marks.append(_Mark(hashes.start(), end, UNCLEAR if _BOUND.match(line) else span))
     return marks
 
 
@@ -200,7 +208,7 @@ def _phrases(text: str, others: list[_Mark]) -> list[_Mark]:
             continue
         if any(after <= mark.start < end or mark.start <= start < mark.end for mark in others):
             continue
-        span = refine(text[after:end])
+        span = UNCLEAR if _BOUND.match(text, after, end) else refine(text[after:end])
         if span == UNCLEAR or (span.text and (span.certain or not others)):
             marks.append(_Mark(start, end, span))
     if others or any(mark.span.certain for mark in marks):

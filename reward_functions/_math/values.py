@@ -15,6 +15,8 @@ from reward_functions._math.kinds import Comma, Expression, Group, Item, Number,
 from reward_functions._math.latex import MARK, plain
 from reward_functions._math.units import UNITS, unit
 
+FACTORIAL = re.compile(r"[0-9A-Za-z)}\]]\s?!")
+"""A mark that is mathematics in a formula and a tone of voice in a sentence."""
 MAX_TEXT = 2_000
 """Longest answer that is read exactly, in characters."""
 
@@ -104,7 +106,9 @@ def read(text: str, prose: bool = False) -> Value | None:
             return Number(int(whole))
         scale = 10 ** len(digits)
         return Number(_whole(Fraction(int(whole + digits), scale)), False, len(digits))
-    return _read(text, prose) if len(text) <= MAX_TEXT else None
+    if len(text) > MAX_TEXT or (not prose and FACTORIAL.search(text)):
+        return None
+    return _read(text, prose)
 
 
 @functools.lru_cache(maxsize=8_192)

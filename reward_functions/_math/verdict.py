@@ -10,7 +10,7 @@ from reward_functions._math.extract import finals
 from reward_functions._math.kinds import Value, Word
 from reward_functions._math.latex import plain
 from reward_functions._math.spans import NUMBER, Span
-from reward_functions._math.values import read
+from reward_functions._math.values import FACTORIAL, read
 
 MAX_WORDS = 12
 MAX_COMPARED = 2_048
@@ -115,7 +115,7 @@ def reference(text: str) -> Reference:
 @functools.lru_cache(maxsize=4_096)
 def _reference(text: str) -> Reference:
     text = text.strip()
-    value = read(text, True)
+    value = read(text, FACTORIAL.search(text) is None)
     if value is not None and not (isinstance(value, Word) and len(text.split()) > MAX_WORDS):
         return Reference(text, value)
     spans = finals(text) if _is_solution(text) else []
@@ -157,4 +157,6 @@ def _compare(gold: Reference, answer: Span) -> Verdict | None:
     if answer.text == gold.text:
         return RIGHT
     short = max(len(answer.text), len(gold.text)) <= MAX_COMPARED
-    return RIGHT if short and answer.text and plain(answer.text) == plain(gold.text) else None
+    factorial = not answer.prose and (FACTORIAL.search(answer.text) or FACTORIAL.search(gold.text))
+    alike = short and answer.text and not factorial and plain(answer.text) == plain(gold.text)
+    return RIGHT if alike else None

@@ -36,7 +36,7 @@ REFERENCE_KEYS = (
 _THINKING = ("think", "thinking", "reasoning")
 _TOKEN = re.compile(r"\\(?:boxed|fbox)\s{0,4}\{|\\.|[{}]", re.DOTALL)
 _HASHES = re.compile(r"^[ \t]{0,8}####(?!#)(.*)$", re.MULTILINE)
-_HEADING = re.compile(
+HEADING = re.compile(
     r"[\s*_]{0,8}(?:\d{1,3}[.)]\s|(?:step|part|solution|explanation|(?:final )?answer|conclusion|reasoning"
     r"|analysis|calculations?|summary|approach|problem|question|verification|note|given|result)\b)|.*:[\s*_]{0,8}$|\s*$",
     re.IGNORECASE,
@@ -171,7 +171,7 @@ def in_tags(text: str) -> list[str]:
 
 def _marks(text: str) -> Iterator[_Mark]:
     for found in _HASHES.finditer(text):
-        if not _HEADING.match(found[1]):
+        if not HEADING.match(found[1]):
             yield _Mark(found.start(), found.end(), bare(found[1]))
     yield from _phrases(text)
     yield from _boxes(text)

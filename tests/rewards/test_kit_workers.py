@@ -1,4 +1,3 @@
-import contextlib
 import ctypes
 import json
 import os
@@ -18,6 +17,7 @@ import pytest
 from reward_functions.kit import Sample, Score, serve
 from reward_functions.kit.batch import shards, worker_count
 from reward_functions.kit.try_out import row, sample
+from tests.support.processes import children
 
 DEADLINE = 0.25
 MAX_GRACE = 0.6
@@ -176,20 +176,9 @@ def test_batches_run_at_the_same_time_in_threads_without_mixing() -> None:
 
 
 def test_no_process_and_no_descriptor_is_left_behind() -> None:
-    before = len(list(Path("/proc/self/fd").iterdir())), _children()
+    before = len(list(Path("/proc/self/fd").iterdir())), children()
     outcomes(["ok", "sleep", "os._exit", "a grandchild", "ok"])
-    assert (len(list(Path("/proc/self/fd").iterdir())), _children()) == before
-
-
-def _children() -> set[str]:
-    """Processes that this one has, those that ended and were not waited for included."""
-    mine = str(os.getpid())
-    found = set()
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if status.read_text().rpartition(")")[2].split()[1] == mine:
-                found.add(status.parent.name)
-    return found
+    assert (len(list(Path("/proc/self/fd").iterdir())), children()) == before
 
 
 def test_a_worker_holds_no_descriptor_of_the_function() -> None:

@@ -202,3 +202,43 @@ def test_an_answer_to_a_part_is_no_second_final_answer_if_more_is_worked_out(
     solution: str, value: float
 ) -> None:
     assert math_answer.score(try_out.sample(solution, "36")).value == value
+
+
+@pytest.mark.parametrize(
+    ("solution", "reference", "value"),
+    [
+        ("#### \\sqrt2\n#### \\sqrt3", "\\sqrt3", 0.0),
+        ("#### yes\n#### no", "no", 0.0),
+        ("#### \\frac{1}{2}\n#### 1/3", "1/3", 0.0),
+        ("#### Cleo has 41\n#### 42", "42", 0.0),
+        ("#### Step 1: add\n2+2=4\n#### 4", "4", 1.0),
+        ("#### Solution\nWe add.\n#### 4", "4", 1.0),
+    ],
+)
+def test_an_answer_that_is_no_number_is_an_answer_and_a_heading_is_none(
+    solution: str, reference: str, value: float
+) -> None:
+    assert math_answer.score(try_out.sample(solution, reference)).value == value
+
+
+@pytest.mark.parametrize(
+    ("solution", "reference", "value"),
+    [
+        ("\\boxed{5!}", "120", 1.0),
+        ("\\boxed{120}", "5!", 1.0),
+        ("\\boxed{5!}", "5", 0.0),
+        ("\\boxed{5}", "5!", 0.0),
+        ("\\boxed{42!}", "42", 0.0),
+        ("The answer is 42!", "42", 1.0),
+    ],
+)
+def test_a_factorial_in_a_formula_is_one_and_in_a_sentence_is_a_tone(
+    solution: str, reference: str, value: float
+) -> None:
+    assert math_answer.score(try_out.sample(solution, reference)).value == value
+
+
+@pytest.mark.parametrize("answer", ["not 42", "less than 42", "at least 42", "> 42", "over 42"])
+def test_a_bound_or_a_denial_is_no_answer(answer: str) -> None:
+    for written in (f"The answer is {answer}.", f"#### {answer}"):
+        assert math_answer.score(try_out.sample(written, "42")).value == 0.0
