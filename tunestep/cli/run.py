@@ -45,17 +45,21 @@ def retry(run_id: str, detach: bool, as_json: bool, **options: Any) -> None:
 
 
 def _start(target: Target, payload: dict[str, Any], detach: bool, as_json: bool) -> None:
-    with HeldBack() as interrupt:
-        answer = target.call("start", payload)
-    if fault := answer.get("error"):
-        raise CliError(f"{fault['name']}: {fault['message']}")
-    run_id = answer["run_id"]
-    if detach and not interrupt.came:
-        _detached(target, run_id, as_json)
-        return
-    if not as_json:
-        render.console().print(f"run {run_id}", style="bold")
-    seen = _follow_or_stop(target, run_id, as_json, interrupted=interrupt.came)
+    """Start a run and follow it; the first Ctrl-C stops it, wherever between the two it comes."""
+    run_id = ""
+    try:
+        with HeldBack() as interrupt:
+            run_id = _begin(target, payload)
+            if not (detach or as_json):
+                render.console().print(f"run {run_id}", style="bold")
+        if interrupt.came:
+            raise KeyboardInterrupt
+        if detach:
+            _detached(target, run_id, as_json)
+            return
+        seen = follow(target, run_id, quiet=as_json)
+    except KeyboardInterrupt:
+        seen = _stop(target, run_id, as_json)
     if seen.status == "SUCCEEDED":
         results.show(target, seen, as_json=as_json)
     elif as_json:
@@ -63,6 +67,13 @@ def _start(target: Target, payload: dict[str, Any], detach: bool, as_json: bool)
     else:
         print_next(render.console(), seen, target)
     raise SystemExit(0 if seen.status == "SUCCEEDED" else 1)
+
+
+def _begin(target: Target, payload: dict[str, Any]) -> str:
+    answer = target.call("start", payload)
+    if fault := answer.get("error"):
+        raise CliError(f"{fault['name']}: {fault['message']}")
+    return str(answer["run_id"])
 
 
 def _detached(target: Target, run_id: str, as_json: bool) -> None:
@@ -74,19 +85,11 @@ def _detached(target: Target, run_id: str, as_json: bool) -> None:
     out.print(f"Follow it: tunestep watch {run_id} {target.flag}")
 
 
-def _follow_or_stop(target: Target, run_id: str, as_json: bool, *, interrupted: bool) -> runs.RunView:
-    """Follow the run; the first Ctrl-C stops it and waits, the second one leaves.
-
-    ``interrupted``: the first one came while the run was being started.
-    """
+def _stop(target: Target, run_id: str, as_json: bool) -> runs.RunView:
+    """Stop the run and wait for its clean-up; another Ctrl-C leaves it to end by itself."""
     errors = render.console(stderr=True)
     try:
-        if interrupted:
-            raise KeyboardInterrupt
-        return follow(target, run_id, quiet=as_json)
-    except KeyboardInterrupt:
         errors.print(f"\nStopping {run_id} and its training job. Ctrl-C again leaves it to end by itself.")
-    try:
         stop_run(target, run_id)
         seen = follow(target, run_id, quiet=as_json)
     except KeyboardInterrupt:
