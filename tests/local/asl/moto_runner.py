@@ -103,8 +103,15 @@ class Moto:
             patches.enter_context(patch.object(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None)))
             self.client = boto3.client("stepfunctions", region_name=REGION, **keys)
             self._backend = stepfunctions_parser_backends[ACCOUNT][REGION]
+            self._warm_up()
             yield self
             self._pool.shutdown()
+
+    def _warm_up(self) -> None:
+        """One execution alone: moto loads and makes its parts at first use, which several threads disturb."""
+        task = {"Type": "Task", "Resource": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:first", "End": True}
+        outcome = self.run({"StartAt": "First", "States": {"First": task}}, {"first": [Returns("warm")]})
+        assert outcome.document == "warm", outcome
 
     def invoke(self, name: str, body: Any, answer: dict[str, Any]) -> bytes:
         from moto.awslambda.exceptions import LambdaClientError  # noqa: PLC0415
