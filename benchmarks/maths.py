@@ -27,7 +27,7 @@ def plain(rng: random.Random, groups: int) -> list[Pair]:
 
 
 def symbolic(rng: random.Random, groups: int, algebra: bool = True) -> list[Pair]:
-    """Expressions in equal and unequal forms; with ``algebra``, one group in seven needs computer algebra."""
+    """Expressions in equal and unequal forms; with ``algebra``, one group in seven is of more kinds."""
     pairs = []
     known = _FAMILIES if algebra else _FAMILIES[:-1]
     families = rng.sample(known, len(known))
@@ -52,7 +52,7 @@ def mixed(rng: random.Random, groups: int, algebra: bool = False) -> list[Pair]:
 
 
 def mixed_with_algebra(rng: random.Random, groups: int) -> list[Pair]:
-    """Likewise, with one symbolic group in seven that is beyond our canonical forms: math-verify decides."""
+    """Likewise, with one symbolic group in seven of more kinds, two of which math-verify decides."""
     return mixed(rng, groups, algebra=True)
 
 

@@ -7,7 +7,8 @@ punctuation, and compares plain numbers by value (``42.`` is ``42``, ``1,000`` i
 
 Inputs: the response; a reference text, number, object with ``answer``, or list of accepted answers.
 Configuration (REWARD_CONFIG, or ``metadata.reward`` of a row):
-  mode: "text", or "regex": the reference is a regular expression that must match the whole final answer.
+  mode: "text", or "regex": the reference is a regular expression that must match the whole final answer,
+    with or without the quotes and the punctuation around it.
   ignore_case (true), ignore_punctuation (false: all punctuation), ignore_articles (false: a, an, the),
   ignore_accents (false), numbers (true: compare numbers by value),
   unmarked: "whole" response (default) or "last_line", when nothing is marked.
@@ -29,7 +30,7 @@ from fractions import Fraction
 from typing import Any
 
 from reward_functions.kit import RewardError, Sample, Score, options, serve
-from reward_functions.kit.answers import bare, expected, final_answer, readings, visible
+from reward_functions.kit.answers import MAX_ANSWER, bare, expected, final_answer, readings, visible
 
 OPTIONS: Mapping[str, Any] = {
     "mode": "text",
@@ -61,7 +62,9 @@ def score(sample: Sample) -> Score:
     if answer is None:
         return Score(0.0, reason="two different final answers" if final.several else "no final answer")
     if chosen["mode"] == "regex":
-        matched = any(_compiled(pattern, chosen).fullmatch(answer) for pattern in accepted)
+        forms = (answer, final.written) if len(final.written) <= MAX_ANSWER else (answer,)
+        expressions = [_compiled(pattern, chosen) for pattern in accepted]
+        matched = any(one.fullmatch(form) for one in expressions for form in forms)
     else:
         wanted = {normalise(text, chosen) for text in accepted}
         matched = any(normalise(reading, chosen) in wanted for reading in readings(answer))

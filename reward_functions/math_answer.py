@@ -3,7 +3,7 @@ r"""Mathematics: 1 when every final answer that the solution states equals the r
 The final answer is what stands in ``\boxed{}``, after ``####``, in ``<answer>`` tags, or behind "final
 answer", "the answer is", "Answer:"; without any of these, the only candidate of the last sentence. Working,
 keywords, length and a repetition of the question earn nothing. Two different final answers earn nothing,
-whichever comes first; neither does "42, or maybe 41".
+whichever comes first; neither does "42, or maybe 41", "42? No. It is 41.", "41 = 42" or "42 -> 41".
 
 Equality is exact. Numbers are compared as fractions, so 0.5, 1/2, ``\frac12`` and 50% are one number; "42."
 is 42; "1,234" and "1 234" are 1234; a list with spaces ("32, 349") is not a number.
@@ -14,7 +14,8 @@ is 42; "1,234" and "1 234" are 1234; a list with spaces ("32, 349") is not a num
 * Rounding: a decimal with six places or more stands for what it is the rounding of, 0.333333 for 1/3. With
   fewer places it earns nothing and is reported as undecided: write the reference as you want it answered.
 * Units: known units and currencies are converted ("50 cents" is $0.50) and must agree when both sides have
-  one; other words behind a number are ignored, and a number without a unit is compared as it stands.
+  one; other words behind a number are ignored, and a number without a unit is compared as it stands. A symbol
+  that may be a letter, as in ``\boxed{5 m}``, is a unit beside a plain number; "5 hours 30 minutes" is one.
 * Sets have no order, tuples and intervals do, and brackets of intervals count.
 
 What cannot be read exactly (roots, expressions, inequalities, matrices) is decided by math-verify on the

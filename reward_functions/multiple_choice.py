@@ -2,9 +2,10 @@ r"""Multiple choice: 1 when the letters chosen are exactly those of the referenc
 
 Formula: ``value = 1 if choices(final answer) == choices(reference) else 0``, both as sets. The final answer
 is what the response marks (``The answer is (B)``, ``\boxed{B}``, ``#### B``, ``<answer>B</answer>``, ``The
-correct option is B``), or the whole response when it is nothing but a choice, or its last line likewise. A
-choice reads ``B``, ``(B)``, ``B.``, ``B) Paris``, ``option B``; several read ``A, C`` or ``A and C``. Listing
-the options again, naming two where one is asked for, or hedging (``B or C``) scores 0.
+correct option is B``), or the whole response when it is nothing but a choice, or its first or last line
+likewise, or what one sentence of it says (``I choose B``, ``It's B``, ``B is correct``). A choice reads
+``B``, ``(B)``, ``B.``, ``B) Paris``, ``option B``; several read ``A, C`` or ``A and C``. Listing the options
+again, naming two where one is asked for, or hedging (``B or C``, ``B. No, C.``) scores 0.
 
 Inputs: the response; a reference of letters (``"B"``, ``"A, C"``, ``["A", "C"]``) or, with the row's choices
 known, the text of one. Configuration (REWARD_CONFIG, or ``metadata.reward`` of a row):
@@ -41,7 +42,7 @@ LETTERS = "ABCDEFGHIJ"
 
 _ONE = re.compile(
     r"(?:(?:option|choice|answer)\s{1,4})?[(\[]?([A-J])(?:[)\]](?:\s{0,4}[.:-])?|[.:]|\s{0,4}[-–—:]\s"
-    r"|,?\s{1,4}(?:because|since|as)\b|\s(?=\()|$)(.*)",
+    r"|,?\s{1,4}(?:because|since|as)\b|,\s{1,4}(?=[^\n]{2})|\s(?=\()|$)(.*)",
     re.DOTALL | re.IGNORECASE,
 )
 _SEVERAL = re.compile(
@@ -49,8 +50,35 @@ _SEVERAL = re.compile(
     r"(?:(?:\s{0,4},\s{0,4}(?:and\s{1,4})?|\s{1,4}and\s{1,4}|\s{0,4}&\s{0,4}|\s{0,4};\s{0,4})[(\[]?[A-J][)\]]?){1,9}",
     re.IGNORECASE,
 )
+_SHORT = 24
+"""Longest rest behind a letter, in characters, in which a second letter is a second choice."""
 _LETTER = re.compile(r"(?<![A-Za-z])[A-Ja-j](?![A-Za-z])")
 _LABEL = re.compile(r"(?<![A-Za-z])([A-J])(?:[).:\]]|\s{1,2}[-–—]\s)|(?<![A-Za-z])([a-j])[)\]]")
+
+
+_WRITTEN = r"[(\[*_\"'$`]{0,4}([A-J])(?![A-Za-z0-9'’/])[)\]*_\"'$`]{0,4}"
+_RIGHT = r"(?i:(?:(?:the|my)\s)?(?:most\s)?(?:correct|right|best|answer|true\s(?:option|answer)))(?![A-Za-z])"
+_IS = r"(?i:(?:'s|’s|\sis|\smust be|\shas to be|\sshould be|\swould be)(?:\s(?:clearly|definitely))?)"
+_WE = (
+    r"(?i:\b(?:i|we)(?:'d|’d|\swould|'ll|’ll|\swill|'m|’m|\sam|\scan)?"
+    r"\s(?:choose|pick|select|go with|going with|choosing|vote for))"
+)
+_IT = rf"(?i:\b(?:it|that|this)){_IS}"
+_CHOICE = (
+    rf"(?i:\b(?:my|the|selected|chosen)\s(?:choice|pick|option|letter|solution|selection))(?:{_IS}|\s?:)"
+)
+_SO = r"(?i:(?:^|[.!?\n])\s{0,4}(?:therefore|thus|hence|so|clearly|definitely|yes|going with|letter)),?"
+_END = r"(?=\s{0,4}(?:$|[.,;:!)\n–—-]|(?i:because|since|as)\b))"
+_STATED = re.compile(
+    rf"(?:{_WE}|{_IT}|{_CHOICE}|{_SO})\s(?i:(?:option|choice|answer|letter)\s)?{_WRITTEN}{_END}"
+    rf"|(?<![A-Za-z]){_WRITTEN}\s(?i:is|must be|has to be)\s(?i:clearly\s|definitely\s|indeed\s)?{_RIGHT}",
+    re.MULTILINE,
+)
+"""Sentences that choose a letter."""
+_ASKED = re.compile(rf"(?:^|[.!\n])\s{{0,4}}{_WRITTEN}\?", re.MULTILINE)
+_LONE = re.compile(r"(?<![A-Za-z])[B-HJ](?![A-Za-z'’])|^\s?A(?![A-Za-z'’ ])")
+_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf)\s{0,4}\{([^{}]*)\}")
+_EITHER = re.compile(rf"{_WRITTEN}\s?(?:/|(?i:or|vs\.?|over))\s?(?i:option\s|choice\s)?{_WRITTEN}")
 
 
 def score(sample: Sample) -> Score:
@@ -60,8 +88,7 @@ def score(sample: Sample) -> Score:
     final = final_answer(sample.response, lambda text: chosen(text, texts) or plain(text))
     if final.several:
         return Score(0.0, reason="two different final answers")
-    answer = final.answer if final.marked else _unmarked(sample.response, texts)
-    letters = chosen(answer, texts) if answer else None
+    letters = chosen(final.answer or "", texts) if final.marked else _unmarked(sample.response, texts)
     if letters is None:
         return Score(0.0, reason="no choice found")
     return Score(float(letters == wanted), reason="equal" if letters == wanted else "different")
@@ -71,7 +98,10 @@ def chosen(answer: str, texts: Mapping[str, str]) -> frozenset[str] | None:
     """The letters that an answer chooses; None when it is no choice."""
     if hedged(answer):
         return None
-    for reading in readings(answer):
+    whole = _ONE.fullmatch(answer)
+    if whole and not _SEVERAL.fullmatch(answer) and _doubled(whole):
+        return None
+    for reading in map(_set_plainly, readings(answer)):
         by_text = frozenset(letter for letter, text in texts.items() if plain(text) == plain(reading))
         if by_text:
             return by_text
@@ -85,19 +115,47 @@ def chosen(answer: str, texts: Mapping[str, str]) -> frozenset[str] | None:
     return None
 
 
+def _set_plainly(text: str) -> str:
+    """Without LaTeX's text commands: ``\\textbf{(B) } Paris`` is "(B) Paris"."""
+    return bare(_TEXT.sub(r"\1", text)) if "\\" in text else text
+
+
+def _doubled(one: re.Match[str]) -> bool:
+    """Whether a letter follows the letter that is chosen: "B. C.", "B, then C"."""
+    between, rest = one[0][one.end(1) - one.start() : one.start(2) - one.start()], one[2]
+    if stated(rest) - {one[1].upper()}:
+        return True
+    listed = between.strip() in (",", ".", "") and _LONE.search(rest)
+    return bool(listed) and len(rest) < _SHORT
+
+
+def stated(text: str) -> frozenset[str]:
+    """The letters that sentences of a text choose."""
+    return frozenset(letter for found in _STATED.findall(text) for letter in found if letter)
+
+
 def labels(text: str) -> set[str]:
     """The letters that a text uses to label options."""
     return {(upper or lower).upper() for upper, lower in _LABEL.findall(text)}
 
 
-def _unmarked(response: str, texts: Mapping[str, str]) -> str | None:
-    """The whole response, or its last line when nothing else in it looks like a choice."""
-    whole = visible(response).strip()
-    if "\n" not in whole:
-        return bare(whole[:MAX_ANSWER])
-    before, _, last = whole.rpartition("\n")
-    elsewhere = any(chosen(line.strip()[:MAX_ANSWER], texts) for line in before.splitlines() if line.strip())
-    return None if elsewhere else bare(last[:MAX_ANSWER])
+def _unmarked(response: str, texts: Mapping[str, str]) -> frozenset[str] | None:
+    """What the whole response chooses; or its first or last line, if no other does; or a sentence."""
+    whole = bare(visible(response))
+    if hedged(whole) or _EITHER.search(whole):
+        return None
+    if "\n" not in whole and (letters := chosen(whole[:MAX_ANSWER], texts)):
+        return letters
+    lines = [bare(line)[:MAX_ANSWER] for line in whole.splitlines() if line.strip()]
+    choosing = {place: found for place, line in enumerate(lines) if (found := chosen(line, texts))}
+    if len(lines) > 1 and len(choosing) > 1:
+        return None
+    said = stated(whole)
+    if not said.issuperset(_ASKED.findall(whole)):
+        return None
+    for place, letters in choosing.items():
+        return letters if place in (0, len(lines) - 1) and said <= letters else None
+    return said if len(said) == 1 else None
 
 
 def _wanted(sample: Sample, texts: Mapping[str, str]) -> frozenset[str]:

@@ -8,8 +8,8 @@ in any order.
 Inputs: the calls of the last assistant turn (``tool_calls``, ``toolUse`` chunks), or else those in its text:
 ``<tool_call>{...}</tool_call>`` blocks, a fenced JSON block, or the whole text; a call is an object with
 ``name`` and ``arguments`` (or ``parameters``, ``input``), possibly under ``function``. The reference is a
-call, a list of calls, or ``{"tool_calls": [...]}`` (empty: no call is right). Configuration (REWARD_CONFIG,
-or ``metadata.reward`` of a row):
+call, a list of calls, or ``{"tool_calls": [...]}``; an empty list says that no call is right.
+Configuration (REWARD_CONFIG, or ``metadata.reward`` of a row):
   any_order (false): the order of several calls does not matter;
   unordered ([]): names of arguments whose lists are compared without order, ``["*"]`` for all;
   ignore_case (false): for texts in arguments; ignore_extra (false): for arguments not in the reference;
@@ -130,7 +130,12 @@ def _calls_in_text(text: str) -> list[ToolCall]:
     """Calls stated as JSON; a text that holds no JSON makes no call."""
     if "{" not in text:
         return []
-    found = documents(text)
+    try:
+        found = documents(text)
+    except NotJson:
+        if '"name"' in text:
+            raise
+        return []
     if len(found) > 1:
         raise NotJson("two different JSON documents")
     return _calls(found[0])

@@ -81,7 +81,7 @@ def _certified(context: Context, event: StepEvent, plan: Plan) -> Certified | No
         return None
     reward = request_of(event, plan).reward
     thresholds = Thresholds.of(reward.certify if reward else None)
-    certified = step.certify(context, plan, thresholds)
+    certified = step.certify(context, event.run_id, plan, thresholds)
     if certified is not None:
         context.files.put(event.run_id, REWARD, certified.report())
     return certified

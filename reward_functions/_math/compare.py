@@ -3,8 +3,18 @@
 from fractions import Fraction
 from itertools import permutations
 
-from reward_functions._math import functions
-from reward_functions._math.kinds import Comma, Expression, Group, Item, Number, Rational, Value, Word
+from reward_functions._math import functions, ranges
+from reward_functions._math.kinds import (
+    Comma,
+    Expression,
+    Group,
+    Intervals,
+    Item,
+    Number,
+    Rational,
+    Value,
+    Word,
+)
 
 CLOSE_ENOUGH = 6
 """A decimal with this many digits behind the point stands for the exact value that rounds to it."""
@@ -22,13 +32,22 @@ def same(reference: Value, answer: Value) -> bool | None:
         return numbers(reference, answer)
     if isinstance(reference, Comma) or isinstance(answer, Comma):
         return _commas(reference, answer)
-    if isinstance(reference, Word) and isinstance(answer, Word):
-        return True if reference.text == answer.text else None
     if isinstance(reference, Word) or isinstance(answer, Word):
-        return None
+        return True if reference == answer else None
+    if isinstance(reference, Intervals) or isinstance(answer, Intervals):
+        return _intervals(reference, answer)
     if not isinstance(reference, Group) and not isinstance(answer, Group):
         return _expressions(reference, answer)
     return _groups(_as_group(reference), _as_group(answer))
+
+
+def _intervals(one: Value, other: Value) -> bool | None:
+    left, right = (ranges.of_group(side) if isinstance(side, Group) else side for side in (one, other))
+    if not isinstance(left, Intervals) or not isinstance(right, Intervals):
+        return None
+    if left.parts == right.parts:
+        return True
+    return None if left.rounded or right.rounded else False
 
 
 def _expressions(one: Number | Expression, other: Number | Expression) -> bool | None:
@@ -65,7 +84,7 @@ def nearly(reference: Value, answer: Value) -> bool:
         return True
     if isinstance(reference, Comma) or isinstance(answer, Comma | Word) or isinstance(reference, Word):
         return False
-    if isinstance(reference, Expression) or isinstance(answer, Expression):
+    if isinstance(reference, Expression | Intervals) or isinstance(answer, Expression | Intervals):
         return False
     if reference.name and answer.name and reference.name != answer.name:
         return False
@@ -132,10 +151,10 @@ def _as_group(value: Number | Expression | Group) -> Group:
 def _groups(one: Group, other: Group) -> bool | None:
     if one.name and other.name and one.name != other.name:
         return None
-    if one.kind == other.kind == "{}":
-        return _unordered(one.items, other.items)
     if one.kind == other.kind:
-        return _ordered(one.items, other.items)
+        return (_unordered if one.kind == "{}" else _ordered)(one.items, other.items)
+    if "matrix" in (one.kind, other.kind):
+        return None
     pairs = len(one.items) == len(other.items) == 2
     if pairs and "{}" not in (one.kind, other.kind):
         return False

@@ -1,9 +1,9 @@
-r"""Polynomials with square roots and pi, exactly: "(x+1)(x-1)" and "x^2-1" have one form.
+r"""Polynomials with square roots, pi and i, exactly: "(x+1)(x-1)" and "x^2-1" have one form.
 
-A sum is kept as coefficients of products of letters, pi and one root of a square-free number. Such products
-are linearly independent over the rationals, so two sums are equal exactly when their forms are; with
+A sum is kept as coefficients of products of letters, pi, i and one root of a square-free number. Such
+products are linearly independent over the rationals, so two sums are equal exactly when their forms are; with
 logarithms, sines and higher roots in them, equal when their forms are (see ``functions``). Anything else
-(i, e, functions of sums, division by a sum, ambiguous notation such as 1/2x) is not read.
+(e, functions of sums, division by a sum, ambiguous notation such as 1/2x) is not read.
 """
 
 import re
@@ -22,7 +22,7 @@ _MAX_DEPTH = 12
 _TOKEN = re.compile(
     r"\s*([0-9]+(?:\.[0-9]+)?|\\[dtc]?frac|\\sqrt(?:\[[3-9]\])?|\\pi|\\(?:ln|sin|cos|tan)|[A-Za-zπ]|[-+−*·×/^(){}])\s*"
 )
-_NOT_LETTERS = frozenset("eEiIfgFGOo")
+_NOT_LETTERS = frozenset("eEIfgFGOo")
 _OPEN, _SQRT, _SLASH = "{", "\\sqrt", "/"
 _FUNCTIONS = ("\\ln", "\\sin", "\\cos", "\\tan")
 _AFTER_BRACKETS = frozenset(("", "+", "-", "−", "*", "·", "×", "/", ")", "}", *_FUNCTIONS))
@@ -181,7 +181,7 @@ class _Parser:
             raise _UnreadError
         if name == "ln" and argument.isdigit():
             return functions.logarithm(_whole({(1, ()): Fraction(argument)}))
-        if not argument.isalpha() or argument in _NOT_LETTERS or argument == "π":
+        if not argument.isalpha() or argument in _NOT_LETTERS or argument in "πi":
             raise _UnreadError
         return functions.of_letter(name, argument)
 
@@ -225,8 +225,10 @@ def _multiplied(one: Form, other: Form) -> Form:
             exponents = dict(letters)
             for letter, exponent in other_letters:
                 exponents[letter] = exponents.get(letter, 0) + exponent
+            turns = exponents.get("i", 0) % 4
+            exponents["i"] = turns % 2
             kept = tuple(sorted((letter, exponent) for letter, exponent in exponents.items() if exponent))
-            value = coefficient * other_coefficient * outside
+            value = coefficient * other_coefficient * outside * (-1 if turns > 1 else 1)
             if abs(value.numerator) > MAX_SIZE or value.denominator > MAX_SIZE:
                 raise _UnreadError
             result = _added(result, {(inside, kept): value}, 1)

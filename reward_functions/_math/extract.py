@@ -10,29 +10,35 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reward_functions._math import lone
+from reward_functions._math import beside, lone, notation, unmarked
 from reward_functions._math.spans import (
     DIGITS,
-    HOPE,
-    MATHS,
     MAX_SENTENCE,
     NUMBER,
     PERCENT,
+    SENTENCE,
     UNCLEAR,
     VALUE_START,
     Span,
     refine,
 )
-from reward_functions.kit.answers import HEADING, visible
+from reward_functions.kit.answers import HEADING, unquoted, visible
 
 _TOKEN = re.compile(r"\\{1,2}(?:boxed|fbox)\s?\{|\\.|[{}]", re.DOTALL)
 _ONLY_BOX = re.compile(r"\\boxed\{([^{}\\$]{1,40})\}")
 _BARE_BOX = re.compile(r"\\boxed\s{1,3}([^\s{}$\\]{1,40})")
 _NOISE = re.compile(r"\\[A-Za-z]+|[A-Za-z]\s?_\{?\w{1,4}\}?\s?=|\b[a-z]\s?=|[^A-Za-z,;]")
 _BARE_DOLLAR = re.compile(r"(?<!\\)\$")
-_BROKEN = re.compile(r"\\\([ \t]*\n|(?<!\$)\$[ \t]*\n[^$\n]*\n[ \t]*\$(?!\$)")
 _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)(?:\n+[ \t]*([^\n#]*))?")
 _TAG = re.compile(r"<answer>([^<]{0,2000})</answer>", re.IGNORECASE)
+_JSON = re.compile(
+    r'"(?:final_?)?answer"\s{0,4}:\s{0,4}'
+    r'("(?:[^"\\\n]|\\[^\n]){0,2000}"|-?[0-9][^,}\]\s]{0,40})',
+    re.IGNORECASE,
+)
+_FENCE = re.compile(
+    r"^[ \t]{0,8}```(?:text|json|latex|math|markdown|plaintext|answer)?[ \t]{0,8}$", re.MULTILINE
+)
 _BEFORE = re.compile(
     r"(?:^|[\n.!?:;,*_>#(\"']|\b(?:the|my|our|correct|so|therefore|thus|hence|and|is|exact|numerical|overall))[\s*_#]*$",
     re.IGNORECASE,
@@ -42,25 +48,8 @@ _IS = re.compile(
     r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=)[\s*_]{0,3}(?:that\b|thus\b|therefore\b)?[:\s*_]*",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"[.!?](?=[\s*]|[\"')\]]*(?:\s|$)|$)|\n")
 _TOKENS = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>")
 _LIST_ITEM = re.compile(r"\s*[0-9]+[.):]\s")
-_AFTERTHOUGHT = re.compile(
-    r"\b(?:maybe|perhaps|possibly|alternatively|otherwise|actually|wait|(?:could|might|may) (?:also )?be)\b"
-    r"[^.!?\n0-9]{0,60}?(-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?)",
-    re.IGNORECASE,
-)
-_OR = re.compile(
-    r"[\s$*_.,)}\]\\]{0,8}(?:or|/)\s[^.!?\n0-9]{0,30}?(?<![\w(])[$*\\({]*(-?[0-9][0-9,]*(?:\.[0-9]+)?)(?![\w^])",
-    re.IGNORECASE,
-)
-_DISPLAY = re.compile(r"\\\[.+?(\.?)\s*\\\]|\$\$.+?(\.?)\s*\$\$", re.DOTALL)
-_OR_BEFORE = re.compile(
-    r"(-?[0-9][0-9,]*(?:\.[0-9]+)?)[\s$*\\)]{0,4}\s(?:or)\s[^.!?\n0-9=]{0,20}$", re.IGNORECASE
-)
-_HEDGES = re.compile(
-    r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could be|not sure)\b", re.IGNORECASE
-)
 _BOUND = re.compile(
     r"[\s$*]{0,6}(?:[<>≤≥≠~≈]|\\(?:ne|neq|lt|gt|le|leq|ge|geq)\b"
     r"|(?:not|less|more|greater|fewer|under|over|at (?:least|most))\b)",
@@ -86,26 +75,36 @@ def finals(text: str) -> list[Span]:
 
 def everywhere(text: str) -> list[Span]:
     """The same for any text, by every mark there is."""
-    if "think" in text or "reasoning" in text:
-        text = visible(text)
-    if "<|" in text or "</s>" in text:
-        text = _TOKENS.split(text, maxsplit=1)[0]
+    text = _shown(text)
     marks = _boxes(text) if "boxed" in text or "\\fbox" in text else []
     if "####" in text:
         marks += _hashes(text, bool(marks))
     if "answer>" in text:
         marks += [_Mark(found.start(), found.end(), refine(found[1])) for found in _TAG.finditer(text)]
+    if 'nswer"' in text:
+        found_in = _JSON.finditer(text)
+        marks += [_Mark(found.start(), found.end(), refine(unquoted(found[1]))) for found in found_in]
     if "nswer" in text or "NSWER" in text:
         marks += _phrases(text, marks)
     if not marks:
-        return _unmarked(text)
+        return unmarked.answer(text)
     if len(marks) > MAX_MARKS:
         return [UNCLEAR]
     if len(marks) > 1:
         marks.sort()
     spans = [mark.span for mark in marks]
-    spans += _hedges(text, marks[0].start, marks[-1].end)
+    spans += beside.others(text, marks[0].start, marks[-1].end)
     return list(dict.fromkeys(spans)) if len(spans) > 1 else spans
+
+
+def _shown(text: str) -> str:
+    """What a reader is shown: no thinking, nothing after the end of the text, no fences around it."""
+    if "think" in text or "reasoning" in text:
+        text = visible(text)
+    if "<|" in text or "</s>" in text:
+        text = _TOKENS.split(text, maxsplit=1)[0]
+    text = notation.in_ascii(text)
+    return _FENCE.sub("", text) if "```" in text else text
 
 
 def _boxes(text: str) -> list[_Mark]:
@@ -204,7 +203,7 @@ def _phrases(text: str, others: list[_Mark]) -> list[_Mark]:
         end = _sentence_end(text, after)
         if marks and start < marks[-1].end:
             marks.pop()
-        if not final and "=" in text[end:conclusion]:
+        if text[end : end + 1] == "?" or (not final and "=" in text[end:conclusion]):
             continue
         if any(after <= mark.start < end or mark.start <= start < mark.end for mark in others):
             continue
@@ -248,49 +247,5 @@ def _sentence_end(text: str, start: int) -> int:
         close = text.find(closing, start + 2, start + MAX_SENTENCE)
         if close >= 0:
             return close + 2
-    end = _SENTENCE.search(text, start, start + MAX_SENTENCE)
+    end = SENTENCE.search(text, start, start + MAX_SENTENCE)
     return end.start() if end else min(len(text), start + MAX_SENTENCE)
-
-
-def _hedges(text: str, start: int, end: int) -> list[Span]:
-    """Other answers offered beside the marked one: "... 42. Or maybe 41", "41 or \\boxed{42}"."""
-    offered = []
-    if end + _CONNECTING < len(text):
-        tail = text[end : end + MAX_SENTENCE]
-        offered = [found[1] for found in _AFTERTHOUGHT.finditer(tail)]
-        beside = _OR.match(tail)
-        if beside is not None:
-            offered.append(beside[1])
-    before = text[max(0, start - lone.BESIDE) : start]
-    ahead = _OR_BEFORE.search(before) if " or " in before else None
-    if ahead is not None:
-        offered.append(ahead[1])
-    return [Span(number.rstrip(","), prose=True) for number in offered]
-
-
-def _unmarked(text: str) -> list[Span]:
-    """Without a mark: the whole of a short text, or the only candidate of its last sentence."""
-    text = HOPE.sub("", text[-MAX_SENTENCE:]).strip()
-    if not text:
-        return []
-    if _BROKEN.search(text):
-        return [UNCLEAR]
-    sentences = [part.strip() for part in _SENTENCE.split(_flat(text)) if part.strip(" .*_$")]
-    last = sentences[-1] if sentences else text
-    if len(sentences) == 1 and "\n" not in text:
-        last = text
-    if MATHS.search(last) is None and MATHS.search(text) and not NUMBER.search(last):
-        return [Span(text, certain=False)]
-    span = refine(last)
-    if not span.certain or _HEDGES.search(last):
-        return [Span(last, prose=True, certain=False)]
-    if not NUMBER.search(span.text) and len(span.text.split()) > 3 and "\\" not in span.text:
-        return []
-    return [span]
-
-
-def _flat(text: str) -> str:
-    """Displayed mathematics on one line, and the sentence ended where the display ends it."""
-    return _DISPLAY.sub(
-        lambda found: found[0].replace("\n", " ") + ("\n" if found[1] or found[2] else ""), text
-    )

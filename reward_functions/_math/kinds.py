@@ -58,5 +58,17 @@ class Expression:
     name: str = ""
 
 
+Bound = tuple[Rational | float, bool, bool]
+"""An end of an interval: where it is (a float if infinite), if it belongs to it, if it was rounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """A set of numbers as intervals that do not touch; ``rounded`` when an end was written with decimals."""
+
+    parts: tuple[tuple[Bound, Bound], ...]
+    rounded: bool = False
+
+
 Item = Union[Number, Expression, "Group"]
-Value = Number | Group | Word | Comma | Expression
+Value = Number | Group | Word | Comma | Expression | Intervals

@@ -2,6 +2,8 @@
 
 import re
 
+from reward_functions._math import notation
+
 MARK = "\x01"
 """Stands before words that LaTeX sets as text, which are never factors of a product."""
 
@@ -19,8 +21,10 @@ _SIZES = re.compile(r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|displaystyle|t
 _SPACE = re.compile(r"\\[,;: ]|\\q?quad(?![A-Za-z])|~|[\u00a0\u2009\u202f]")
 _THIN_COMMA = re.compile(r",\s*\\!\s*|\{,\}")
 _TEXT = re.compile(
-    r"\\(?:text|textbf|textrm|textit|textnormal|mathrm|mathbf|mbox|rm|operatorname)\s*\{([^{}\\]*)\}"
+    r"\\(?:text|textbf|textrm|textit|textnormal|mathrm|mathbf|mbox|rm|operatorname)\s*\{((?:[^{}\\]|\\[$%&#])*)\}"
 )
+_LABEL = re.compile(r"^\\(?:textbf|text|mathrm|textrm|mathbf)\s?\{\s?\([A-J]\)\s?\}[\s~\\,;:]*(?=[^\s])")
+"""The letter of a choice before its value."""
 _FRACTION = re.compile(
     r"\\[dtc]?frac\s*(?:\{\s*([-+−]?[0-9][0-9,]*(?:\.[0-9]+)?)\s*\}|([0-9]))"
     r"\s*(?:\{\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*\}|([0-9]))"
@@ -35,10 +39,11 @@ _WORDS = {
     "\\degree": "°",
     "\\times": "×",
     "\\cdot": "·",
+    "\\varnothing": "\\emptyset",
     "\\euro": "€",
     "\\pounds": "£",
 }
-_WORD = re.compile(r"\\[%${}]|\\(?:lbrace|rbrace|degree|times|cdot|euro|pounds)(?![A-Za-z])")
+_WORD = re.compile(r"\\[%${}]|\\(?:lbrace|rbrace|degree|times|cdot|varnothing|euro|pounds)(?![A-Za-z])")
 _DEGREES = re.compile(r"\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))")
 _DOLLAR = re.compile(r"(?<!\\)\$")
 _TRAILING = " \t\r\n.,;:!"
@@ -62,6 +67,9 @@ def strip_wrapping(text: str) -> str:
 
 def plain(text: str) -> str:
     """The text with simple LaTeX written out. What it does not know stays, backslash and all."""
+    text = _LABEL.sub("", notation.in_ascii(text))
+    if "'" in text or "_" in text or "’" in text:
+        text = notation.thousands(text)
     text = strip_wrapping(" ".join(text.replace(MARK, "").split()))
     if "\\" in text or "{" in text or "~" in text or not text.isascii():
         text = _THIN_COMMA.sub(",", text).replace("\\!", "")

@@ -29,12 +29,27 @@ _LEADING = re.compile(
 )
 HOPE = re.compile(r"I hope (?:it|this) is correct.*", re.IGNORECASE | re.DOTALL)
 PERCENT = re.compile(r"[\s$]{0,3}(?:\\\))?\s?(?:\\?%|percent\b|percentage\b|pct\b)")
+SENTENCE = re.compile(r"[.!?](?=[\s*]|[\"')\]]*(?:\s|$)|$)|\n")
 _LINKS = (" is ", " are ", " equals ", "=")
 _OFFERED_BESIDE = re.compile(r"[^.]*\b(?:or|and)\b.*[0-9]")
 _LINKED = re.compile(r"\b(?:is|are|equals|be)$|=$")
 _LONG = 80
 MAX_SENTENCE = 2_000
 UNCLEAR = Span("", certain=False)
+
+
+_REASON = re.compile(
+    r"^(\$[^$]{1,200}\$|\\\([^$]{1,200}?\\\)),?\s{1,3}(?:since|because|given that|as)\b.*$", re.DOTALL
+)
+_ROUNDED = re.compile(r"\s{1,3}\((?:rounded|when rounded|to the nearest)\b[^()]{0,80}\)\.?$")
+"""What may follow an answer without being a part of it."""
+_SUM = re.compile(r"[0-9\s().,+*/×·÷$%−-]+=[0-9\s().,+*/×·÷$%=−-]+[A-Za-z ]{0,60}")
+"""A calculation with its result, which may state two values."""
+
+_SOLUTIONS = re.compile(
+    r"([a-z])\s?=\s?[^\s,=]{1,40}(?:(?:,|\s(?:and|or)\b){1,2}\s\1\s?=\s?[^\s,=]{1,40}){1,8}", re.IGNORECASE
+)
+"""Every value of one name: "x = 1 or x = 2"."""
 
 
 def refine(written: str) -> Span:
@@ -44,13 +59,14 @@ def refine(written: str) -> Span:
     if DIGITS.fullmatch(written):
         return Span(written.strip(), prose=True)
     text = HOPE.sub("", written).strip().strip("*_ \t")
+    text = _ROUNDED.sub("", _REASON.sub(r"\1", text))
     return _segments(text) or _stated(_LEADING.sub("", text))
 
 
 def _stated(text: str) -> Span:
     """The answer of a sentence without formulas."""
-    if _starts_like_a_value(text):
-        return Span(text, prose=True)
+    if _starts_like_a_value(text) or any(form.fullmatch(text.rstrip(".")) for form in (_SUM, _SOLUTIONS)):
+        return Span(text.rstrip("."), prose=True)
     for link in _LINKS:
         before, found, after = text.rpartition(link)
         after = _LEADING.sub("", after.strip())

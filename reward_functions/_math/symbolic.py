@@ -32,6 +32,10 @@ _LATEX = re.compile(r"\\[A-Za-z]|[\^_{}]")
 _DECIMAL = re.compile(r"[0-9]\.[0-9]{2}")
 _RELATION = re.compile(r"\\(?:in|leq?|geq?|lt|gt)(?![A-Za-z])|[<>]")
 _FUNCTION = re.compile(r"(?<![A-Za-z\\])[a-z]\([a-z]\)")
+_DEGREES = re.compile(
+    r"(\\(?:sin|cos|tan|cot|sec|csc))\s?(?:\\left)?[({]?\s?([0-9]{1,4})\s?"
+    r"(?:\^\s?(?:\{\s?\\circ\s?\}|\\circ)|°|\\degree)\s?(?:\\right)?[)}]?"
+)
 _MARKS = re.compile(r"\$|\\\(|\\\[|\\boxed")
 
 WARM_UP = (
@@ -174,6 +178,8 @@ def _parsed(text: str, prose: bool) -> tuple[Any, ...]:
 
 def _forms(text: str, prose: bool) -> list[str]:
     """How to show a text to the grader: as mathematics, or as the sentence it is."""
+    if "circ" in text or "°" in text or "degree" in text:
+        text = _DEGREES.sub(lambda found: f"{found[1]}(\\frac{{{found[2]}\\pi}}{{180}})", text)
     if _MARKS.search(text):
         return [text]
     if prose and not _LATEX.search(text):

@@ -49,6 +49,8 @@ _TABLE: dict[str, tuple[tuple[int, int, str], ...]] = {
     "rupee": ((1, 1, "₹ inr rupee rupees rs"),),
     "yen": ((1, 1, "¥ jpy yen"),),
     "angle": ((1, 1, "° degree degrees"),),
+    "celsius": ((1, 1, "°C"),),
+    "fahrenheit": ((1, 1, "°F"),),
     "am": ((1, 1, "am a.m."),),
     "pm": ((1, 1, "pm p.m."),),
     "area": (
@@ -64,6 +66,25 @@ UNITS: dict[str, Unit] = {
     for numerator, denominator, names in rows
     for name in names.split()
 }
+
+SCALES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 1_000,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+"""Words behind a number that multiply it."""
+
+NOT_A_UNIT = frozenset(
+    (
+        *("or", "and", "nor", "versus", "vs", "plus", "minus", "times", "over", "divided", "choose"),
+        *("factorial", "squared", "cubed", "mod", "pi", "sqrt", "sin", "cos", "tan", "log", "ln", "exp"),
+        *("rad", "maybe", "perhaps", "to", "base"),
+    )
+)
+"""Words that make something else of the number before them."""
 
 
 def unit(words: str) -> Unit | None:

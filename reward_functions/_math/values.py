@@ -10,10 +10,10 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from reward_functions._math import expressions
+from reward_functions._math import expressions, quantities, ranges
 from reward_functions._math.kinds import Comma, Expression, Group, Item, Number, Rational, Value, Word
 from reward_functions._math.latex import MARK, plain
-from reward_functions._math.units import UNITS, unit
+from reward_functions._math.units import NOT_A_UNIT, SCALES, UNITS, unit
 
 FACTORIAL = re.compile(r"[0-9A-Za-z)}\]]\s?!")
 """A mark that is mathematics in a formula and a tone of voice in a sentence."""
@@ -37,7 +37,7 @@ _NUMBER = re.compile(
         (?:\s?[×·*x]\s?10\s?\^\s?\{{?\s?(?P<power>[-+−]?[0-9]{{1,4}})\s?\}}?|[eE](?P<exponent>[-+]?[0-9]{{1,4}}))?
     )
     (?:\s?(?P<percent>%|percent\b|percentage\b|pct\b|per\ cent\b))?
-    (?P<unit>\s?[°€£¥₹$¢]|-?\s?{MARK}?[A-Za-z][A-Za-z .'{MARK}-]{{0,60}}(?:\^?[23²³])?)?
+    (?P<unit>\s?°\s?[CF]\b|\s?[°€£¥₹$¢]|-?\s?{MARK}?[A-Za-z][A-Za-z .'/{MARK}-]{{0,60}}(?:\^?[23²³])?)?
     [\s.]*
     """,
     re.VERBOSE,
@@ -50,46 +50,6 @@ _NAME = re.compile(r"([A-Za-z](?:_\{?\w{1,8}\}?)?|[A-Za-z]{2,12}(?:\([a-z]\))?)\
 _ARITHMETIC = re.compile(r"[0-9\s().,+*/×·÷$%−-]+")
 _SEPARATED = re.compile(r"\s*(?:,\s*and\b|,\s*or\b|\band\b|\bor\b)\s*")
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
-_SCALES = {
-    "dozen": 12,
-    "hundred": 100,
-    "thousand": 1_000,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-}
-_NOT_A_UNIT = frozenset(
-    {
-        "or",
-        "and",
-        "nor",
-        "versus",
-        "vs",
-        "plus",
-        "minus",
-        "times",
-        "over",
-        "divided",
-        "choose",
-        "factorial",
-        "squared",
-        "cubed",
-        "mod",
-        "pi",
-        "sqrt",
-        "sin",
-        "cos",
-        "tan",
-        "log",
-        "ln",
-        "exp",
-        "rad",
-        "maybe",
-        "perhaps",
-        "to",
-        "base",
-    }
-)
 
 
 def read(text: str, prose: bool = False) -> Value | None:
@@ -113,22 +73,48 @@ def read(text: str, prose: bool = False) -> Value | None:
 
 @functools.lru_cache(maxsize=8_192)
 def _read(text: str, prose: bool) -> Value | None:
+    if "matrix}" in text:
+        return ranges.matrix(text, _entry)
     simple = plain(text)
     return _value(simple, prose and "\\" not in simple) if simple else None
 
 
+def _entry(text: str) -> Item | None:
+    simple = plain(text)
+    return _number(simple, False) or _expression(simple) if simple else None
+
+
 def _value(text: str, prose: bool) -> Value | None:
-    number = _number(text, prose)
-    if number is not None:
-        return number
+    certain = _number(text, prose) or ranges.intervals(text, lambda part: _number(part, False))
+    if certain is not None:
+        return certain
     if "=" in text:
         return _equation(text, prose)
+    if text[-1].isalpha() and (spoken := _spoken(text, prose)) is not None:
+        return spoken
     comma = _COMMA.fullmatch(text)
     if comma is not None:
         return _comma(text, comma)
     if text[0] == "(" and text[-1] == ")" and _spans(text) and "," not in text and ";" not in text:
         return _number(text[1:-1].strip(), prose) or _expression(text)
     return _group(text, prose) or _expression(text) or _word(text)
+
+
+def quantity(text: str) -> Number | None:
+    """A number before symbols of units, which in a formula might be letters ("5 m"); None for any other."""
+    found = quantities.symbols(plain(text).replace(MARK, ""))
+    number = _number(found[0], False) if found else None
+    return number._replace(unit=found[1]) if number and found else None
+
+
+def _spoken(text: str, prose: bool) -> Number | None:
+    """ "5 hours 30 minutes" and "forty-two"."""
+    text = " ".join(text.replace(MARK, "").split())
+    if text[0].isdigit() or text[0] == "$":
+        numbers = [_number(part, prose) for part in quantities.parts(text) or ()]
+        return quantities.together([one for one in numbers if one]) if numbers and all(numbers) else None
+    said = quantities.in_words(text)
+    return None if said is None else Number(said)
 
 
 def _word(text: str) -> Word | None:
@@ -145,9 +131,25 @@ def _equation(text: str, prose: bool) -> Value | None:
             return value._replace(name=named[1])
         if isinstance(value, Expression):
             return replace(value, name=named[1])
-        return replace(value, name=named[1]) if isinstance(value, Group) and value.kind != "{}" else None
+        return replace(value, name=named[1]) if isinstance(value, Group) and value.kind[0] in "([" else None
+    if named is not None and (group := _solutions(text, named[1], prose)) is not None:
+        return group
     before, _, after = text.rpartition("=")
     return _number(after.strip(), prose) if _ARITHMETIC.fullmatch(before) else None
+
+
+def _solutions(text: str, name: str, prose: bool) -> Group | None:
+    """ "x = 1, x = 2" and "x = 1 or x = 2": every value of one name."""
+    parts = _split(_SEPARATED.sub(", ", text)) or []
+    names = [_NAME.match(part) for part in parts]
+    if len(parts) < 2 or any(found is None or found[1] != name for found in names):
+        return None
+    items = [
+        _number(part[found.end() :].strip(), prose)
+        for part, found in zip(parts, names, strict=True)
+        if found is not None
+    ]
+    return Group("{}", tuple(item for item in items if item), name) if all(items) else None
 
 
 def _number(text: str, prose: bool) -> Number | None:
@@ -163,10 +165,10 @@ def _number(text: str, prose: bool) -> Number | None:
     written = found["unit"]
     if written is None:
         return Number(value, percent, decimals, UNITS.get(found["currency"]))
-    words = written.replace(MARK, "").strip(" .-")
+    words = written.replace(MARK, "").strip(" .-").replace("° ", "°")
     if not _counted(written, words, prose):
         return None
-    scale = _SCALES.get(words.split(" ", 1)[0].lower().removesuffix("s"), 1)
+    scale = SCALES.get(words.split(" ", 1)[0].lower().removesuffix("s"), 1)
     if scale > 1:
         words = words.partition(" ")[2]
         decimals = 0 if (value * scale) == int(value * scale) else decimals
@@ -176,7 +178,9 @@ def _number(text: str, prose: bool) -> Number | None:
 def _counted(written: str, words: str, prose: bool) -> bool:
     """Whether the words behind a number are a unit or a thing counted, and not a factor of a product."""
     first = words.split(" ", 1)[0]
-    if not words or first.lower() in _NOT_A_UNIT:
+    if not words or first.lower() in NOT_A_UNIT:
+        return False
+    if "/" in words and MARK not in written and not prose:
         return False
     apart = written[0] in " -"
     if MARK in written or (first in UNITS and (len(first) > 1 or not first.isalpha() or (prose and apart))):

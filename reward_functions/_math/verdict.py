@@ -2,15 +2,16 @@
 
 import functools
 import re
+from fractions import Fraction
 from typing import NamedTuple
 
 from reward_functions._math import symbolic
-from reward_functions._math.compare import nearly, same
+from reward_functions._math.compare import nearly, numbers, same
 from reward_functions._math.extract import finals
-from reward_functions._math.kinds import Value, Word
+from reward_functions._math.kinds import Expression, Number, Value, Word
 from reward_functions._math.latex import plain
 from reward_functions._math.spans import NUMBER, Span
-from reward_functions._math.values import FACTORIAL, read
+from reward_functions._math.values import FACTORIAL, quantity, read
 
 MAX_WORDS = 12
 MAX_COMPARED = 2_048
@@ -39,6 +40,12 @@ class Open(NamedTuple):
     another_right: bool = False
 
 
+_STEP = re.compile(
+    r"(?<![<>=!:])=(?![=>])|->|=>|→|⇒|⟶|\\(?:to|rightarrow|Rightarrow|longrightarrow|implies)(?![A-Za-z])"
+)
+_RELATION = re.compile(r"\s*(?:[<>≤≥≠]|\\(?:ne|neq|not|lt|gt|le|leq|ge|geq)(?![A-Za-z]))")
+_OPERATOR = re.compile(r"[0-9)}\s][+*/×·÷−-]|\\(?:times|cdot|div|[dt]?frac)")
+_ABOUT = Fraction(1, 100)
 _HEDGE = re.compile(
     r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could|not|rather|instead|but)\b",
     re.IGNORECASE,
@@ -139,6 +146,47 @@ def _mathematical(text: str) -> bool:
     return any(sign in text for sign in "\\^=<>+*/") and _HEDGE.search(text) is None
 
 
+def _says_otherwise(answer: Span, gold: Reference) -> bool:
+    """Whether an answer is a bound, or states two values one after the other ("41 = 42", "42 -> 41")."""
+    if _RELATION.match(answer.text):
+        return isinstance(gold.value, Number)
+    if _STEP.search(answer.text) is None or _STEP.search(gold.text):
+        return False
+    steps = _STEP.split(answer.text)
+    values = [_plain_number(step, answer.prose) for step in steps]
+    last = values[-1]
+    if last is None:
+        return False
+    told = [
+        value
+        for place, (step, value) in enumerate(zip(steps, values, strict=True))
+        if value is not None and (place == len(steps) - 2 or _OPERATOR.search(step) is None)
+    ]
+    return any(_far(value, last) for value in told)
+
+
+def _plain_number(text: str, prose: bool) -> Number | None:
+    value = read(text.strip(), prose)
+    return value if isinstance(value, Number) else None
+
+
+def _far(one: Number, other: Number) -> bool:
+    """Whether two values are not even one rounded to the other."""
+    if numbers(one, other) is not False:
+        return False
+    return abs(Fraction(one.value) - Fraction(other.value)) > _ABOUT * abs(Fraction(other.value))
+
+
+def _in_units(gold: Reference, answer: Span) -> tuple[Value | None, Value | None]:
+    """The two values, with letters behind a number read as a unit when the other side is a plain number."""
+    left, right = gold.value, read(answer.text, answer.prose) if answer.certain else None
+    if isinstance(left, Number) and (right is None or isinstance(right, Expression)) and answer.certain:
+        right = quantity(answer.text) or right
+    elif isinstance(right, Number) and (left is None or isinstance(left, Expression)):
+        left = quantity(gold.text) or left
+    return left, right
+
+
 @functools.lru_cache(maxsize=16_384)
 def _remembered(reference_text: str, answer: Span) -> Verdict | None:
     return _compare(reference(reference_text), answer)
@@ -147,12 +195,14 @@ def _remembered(reference_text: str, answer: Span) -> Verdict | None:
 def _compare(gold: Reference, answer: Span) -> Verdict | None:
     if not gold.text:
         return UNREADABLE
-    value = read(answer.text, answer.prose) if answer.certain else None
-    if value is not None and gold.value is not None:
-        found = same(gold.value, value)
+    if answer.certain and _says_otherwise(answer, gold):
+        return UNCLEAR
+    left, right = _in_units(gold, answer)
+    if left is not None and right is not None:
+        found = same(left, right)
         if found is not None:
             return RIGHT if found else WRONG
-        if nearly(gold.value, value):
+        if nearly(left, right):
             return NEARLY
     if answer.text == gold.text:
         return RIGHT

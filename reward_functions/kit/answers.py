@@ -1,17 +1,18 @@
 r"""The final answer of a text, by the marks that models and data sets put on it.
 
 Marks, all of which count and none of which outranks another: ``#### x``, ``\boxed{x}``,
-``<answer>x</answer>``, and phrases (``The answer is x``, ``Final answer: x``, ``Answer: x`` on a line). Two
-marks with different answers are two answers, whichever comes first, and so is a mark followed by "or ...",
-"maybe ...". What stands before ``</think>`` is thinking and counts for nothing. Every step takes time in
-proportion to the length of the text.
+``<answer>x</answer>``, ``"answer": "x"``, and phrases (``The answer is x``, ``Final answer: x``, ``Answer:
+x`` on a line). Two marks with different answers are two answers, whichever comes first, and so is a mark
+followed by "or ...", "maybe ...", "no, ...". What stands before ``</think>`` is thinking and counts for
+nothing. Every step takes time in proportion to the length of the text.
 
 >>> final_answer("9 * 2 = 18, so she has 18 left.\n#### 18")
-Final(answer='18', several=False, marked=True)
+Final(answer='18', several=False, marked=True, written='18')
 >>> final_answer(r"\boxed{41}. The final answer is 42.").several
 True
 """
 
+import json
 import re
 from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
@@ -42,18 +43,26 @@ HEADING = re.compile(
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
-    r"(?:\b(?:the|my|our|correct|right|final)\s{1,4}(?:final\s{1,4}|correct\s{1,4}|right\s{1,4})?answer"
-    r"|\b(?:correct|right|best)\s{1,4}(?:option|choice)"
-    r"|^[ \t#>*_-]{0,8}answer)\b[*_]{0,3}[ \t]{0,4}"
-    r"(?:is|are|would be|should be|:|=)(?![a-z])[*_]{0,3}[ \t]{0,4}:?[*_]{0,3}[ \t]{0,4}"
+    r"(?:\b(?:the|my|our|correct|right|best|final|selected|chosen)\s{1,4}"
+    r"(?:final\s{1,4}|correct\s{1,4}|right\s{1,4}|best\s{1,4})?answer"
+    r"|\b(?:correct|right|best)\s{1,4}(?:option|choice|letter)"
+    r"|^[ \t#>*_-]{0,8}(?:ans|answer))\b[*_]{0,3}[ \t]{0,4}"
+    r"(?:is|are|would be|should be|must be|has to be|:|=)(?![a-z])[*_]{0,3}[ \t]{0,4}:?[*_]{0,3}[ \t]{0,4}"
     r"|^#{1,6}[ \t]{1,4}[*_]{0,3}(?:final[ \t]{1,4})?answer[*_]{0,3}[ \t]{0,4}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _HEDGE = re.compile(
     r"(?:^|[.!?;,)\n])[\s\"'*_$]{0,8}(?:or|alternatively|maybe|perhaps|possibly|otherwise|actually|wait|hmm"
+    r"|oops|correction|scratch that|i meant?|my mistake|on second thoughts?"
+    r"|no(?:pe)?(?=\s?[.,:;!–—-]|\s(?:it|that|wait|sorry)\b)|sorry(?=\s?[.,:;!–—-])"
     r"|but it (?:could|might|may)|it (?:could|might|may)|(?:could|might|may) also)\b",
     re.IGNORECASE,
 )
+_JSON = re.compile(
+    r'"(?:final_?)?answer"\s{0,4}:\s{0,4}("(?:[^"\\\n]|\\[^\n]){0,4000}"|-?[0-9][^,}\]\s]{0,40})',
+    re.IGNORECASE,
+)
+_FENCED = re.compile(r"\s{0,40}```(?:text|plaintext|markdown)?[ \t]{0,8}\n([^`]*)```\s{0,40}")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 _NEGATION = re.compile(r"not\b", re.IGNORECASE)
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf)\s{0,4}\{([^{}]*)\}")
@@ -65,17 +74,26 @@ _WHITESPACE = re.compile(r"\s+")
 
 
 class Final(NamedTuple):
-    """``answer`` is None when there is none, or ``several``; ``marked`` when something marks it as final."""
+    """``answer`` is None when there is none, or ``several``; ``marked`` when something marks it as final.
+
+    ``written`` is the answer with the quotes and the punctuation around it.
+    """
 
     answer: str | None
     several: bool = False
     marked: bool = False
+    written: str = ""
 
 
 class _Mark(NamedTuple):
     start: int
     end: int
     content: str
+    written: str
+
+
+def _mark(start: int, end: int, written: str) -> _Mark:
+    return _Mark(start, end, bare(written), written.strip())
 
 
 def final_answer(text: str, same: Callable[[str], Hashable] | None = None) -> Final:
@@ -95,13 +113,16 @@ def final_answer(text: str, same: Callable[[str], Hashable] | None = None) -> Fi
     ]
     stated = [mark for mark in inner if not mark.content.endswith("?") and not _NEGATION.match(mark.content)]
     if not stated:
-        whole = bare(text)
+        fenced = _FENCED.fullmatch(text)
+        written = (fenced[1] if fenced else text).strip()
+        whole = bare(written)
         usable = bool(whole) and len(whole) <= MAX_ANSWER and not inner
-        return Final(whole if usable else None)
+        return Final(whole if usable else None, written=written)
     last = max(stated, key=lambda mark: mark.end)
     if len({same(mark.content) for mark in stated}) > 1 or hedged(text, last.end):
         return Final(None, several=True, marked=True)
-    return Final(last.content if 0 < len(last.content) <= MAX_ANSWER else None, marked=True)
+    usable = 0 < len(last.content) <= MAX_ANSWER
+    return Final(last.content if usable else None, marked=True, written=last.written)
 
 
 def readings(answer: str) -> list[str]:
@@ -172,10 +193,21 @@ def in_tags(text: str) -> list[str]:
 def _marks(text: str) -> Iterator[_Mark]:
     for found in _HASHES.finditer(text):
         if not HEADING.match(found[1]):
-            yield _Mark(found.start(), found.end(), bare(found[1]))
+            yield _mark(found.start(), found.end(), found[1])
     yield from _phrases(text)
     yield from _boxes(text)
     yield from _tagged(text, "answer")
+    for held in _JSON.finditer(text) if 'nswer"' in text.lower() else ():
+        yield _mark(held.start(), held.end(), unquoted(held[1]))
+
+
+def unquoted(written: str) -> str:
+    """The text of a JSON value as it stands in a response; what cannot be read stays as it is."""
+    try:
+        value = json.loads(written)
+    except ValueError:
+        return written.strip('"')
+    return value if isinstance(value, str) else written
 
 
 def _phrases(text: str) -> Iterator[_Mark]:
@@ -190,8 +222,8 @@ def _phrases(text: str) -> Iterator[_Mark]:
         box, stop = text.find("\\boxed", start, end), _SENTENCE_END.search(text, start, end)
         if stop and box > stop.start():
             end = stop.start()
-        if content := bare(text[start:end]):
-            yield _Mark(phrase.start(), end, content)
+        if bare(text[start:end]):
+            yield _mark(phrase.start(), end, text[start:end])
 
 
 def _boxes(text: str) -> Iterator[_Mark]:
@@ -204,7 +236,7 @@ def _boxes(text: str) -> Iterator[_Mark]:
         elif piece == "}" and opened:
             start, inside, boxed = opened.pop()
             if boxed and found.start() - inside <= MAX_ANSWER:
-                yield _Mark(start, found.end(), bare(text[inside : found.start()]))
+                yield _mark(start, found.end(), text[inside : found.start()])
 
 
 def _tagged(text: str, tag: str) -> Iterator[_Mark]:
@@ -214,5 +246,5 @@ def _tagged(text: str, tag: str) -> Iterator[_Mark]:
         end = text.find(closing, start)
         if end < 0:
             return
-        yield _Mark(start, end + len(closing), bare(text[start + len(opening) : end]))
+        yield _mark(start, end + len(closing), text[start + len(opening) : end])
         start = text.find(opening, end)

@@ -65,7 +65,7 @@ def texts(row: object) -> tuple[str, str] | None:
 
 def identity(row: object, position: int) -> str | int | float:
     """The id to answer with: the row's ``id`` as it is, or the position for a row without a usable one."""
-    given = row.get("id") if isinstance(row, Mapping) else None
+    given = row.get("id") if type(row) is dict or isinstance(row, Mapping) else None
     if isinstance(given, str) or (isinstance(given, int) and not isinstance(given, bool)):
         return given
     if isinstance(given, float) and math.isfinite(given):
@@ -124,7 +124,8 @@ def _reference(row: Mapping[str, Any]) -> Reference:
     for value in places:
         if value is not None and value not in ("", [], {}):
             return _readable(value)
-    return None
+    # An empty list is a statement, of a row in which nothing is to be called; an empty text is none.
+    return [] if [] in places else None
 
 
 def _readable(value: object) -> Reference:

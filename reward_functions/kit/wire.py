@@ -91,6 +91,7 @@ def refusal(fault: EventInvalid, contract: Contract) -> dict[str, Any]:
 
 _HEADERS = {"Content-Type": "application/json"}
 _encode = json.JSONEncoder(allow_nan=False).encode
+_quoted = json.encoder.encode_basestring_ascii
 
 
 def _body(batch: Batch, outcomes: Sequence[Outcome], metrics: bool) -> str:
@@ -101,7 +102,8 @@ def _body(batch: Batch, outcomes: Sequence[Outcome], metrics: bool) -> str:
         rest = written.get(id(outcome))
         if rest is None:
             rest = written[id(outcome)] = _encode(_verdict(outcome, metrics, batch.explain))[1:]
-        items.append(f'{{"id": {_encode(_sendable(identity(row, index)))}, {rest}')
+        name = _sendable(identity(row, index))
+        items.append(f'{{"id": {_quoted(name) if type(name) is str else _encode(name)}, {rest}')
     return f"[{', '.join(items)}]"
 
 

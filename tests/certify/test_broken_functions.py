@@ -208,4 +208,4 @@ def test_rewards_pass_the_guard(name: str) -> None:
 def test_a_broken_function_is_found_out_quickly() -> None:
     started = time.monotonic()
     certify(changed(id="x"))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5

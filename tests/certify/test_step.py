@@ -1,6 +1,7 @@
 """The CertifyReward step on a stored plan: what it calls, what it refuses to call, and what the run keeps."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from io import BytesIO
@@ -212,6 +213,18 @@ def test_data_without_readable_rows_leaves_the_contract_to_be_tried_and_says_so(
     answer = desk.certify(msgspec.structs.replace(plan, training_data=DataPlan(uri=arn, kind="dataset")))
     assert "REWARD_ROWS_NOT_READ" in codes(answer, "warning")
     assert answer["probes"][0]["outcome"] == "pass"
+
+
+@pytest.mark.parametrize("uri", ["s3://data/train.parquet", "s3://data/train.csv", "arn:of:a:DataSet"])
+def test_rows_that_the_check_of_the_data_kept_are_tried_whatever_format_they_came_in(
+    desk: Desk, uri: str
+) -> None:
+    plan = msgspec.structs.replace(desk.plan(), training_data=DataPlan(uri=uri, kind="dataset"))
+    kept = lines(products(12))
+    desk.context.files.put_lines(RUN_ID, "reward_rows.jsonl", io.BytesIO(kept))
+    answer = desk.certify(plan)
+    assert (answer["verdict"], answer["certified"]["rows"]) == ("MET", 12)
+    assert all(probe["outcome"] == "pass" for probe in answer["probes"])
 
 
 def test_a_preset_is_passed_through_and_said_to_be_untried(desk: Desk) -> None:

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.certify import style_template
@@ -96,7 +97,9 @@ def test_the_librarys_rewards_are_listed(capsys: pytest.CaptureFixture[str]) -> 
         (["test", "absent.py", "--data", "rows.jsonl"], "no file absent.py"),
         (["test", str(GOOD), "--data", "absent.jsonl"], "cannot read absent.jsonl"),
         (["test", str(GOOD), "--data", "empty.jsonl"], "no row asks a question"),
-        (["test", str(GOOD), "--data", "."], "cannot read ."),
+        (["test", str(GOOD), "--data", "absent.parquet"], "cannot read absent.parquet"),
+        (["test", str(GOOD), "--data", "broken.parquet"], "broken.parquet cannot be used"),
+        (["test", str(GOOD), "--data", "empty.csv"], "empty.csv cannot be used"),
         (["test", str(GOOD)], "--data"),
         (["test", "no_such_reward", "--data", "rows.jsonl"], "say where"),
         (["test", str(GOOD), "--data", "rows.jsonl", "--local"], "nothing here is"),
@@ -109,16 +112,46 @@ def test_the_librarys_rewards_are_listed(capsys: pytest.CaptureFixture[str]) -> 
         (["new", "Bad-Name"], "cannot be a reward's name"),
         (["new", "kit"], "cannot be a reward's name"),
         (["new", "fine"], "no folder reward_functions"),
+        (["new", "class"], "a word of Python"),
+        (["new", "match"], "a word of Python"),
+        (["new", "print"], "a word of Python"),
+        (["new", "json"], "a module of Python's library"),
         (["nonsense"], "nonsense"),
     ],
 )
 def test_bad_usage_is_one_message(
     capsys: pytest.CaptureFixture[str], project: Path, arguments: list[str], said: str
 ) -> None:
-    (project / "empty.jsonl").write_text("\n")
+    for name in ("empty.jsonl", "empty.csv"):
+        (project / name).write_text("\n")
+    (project / "broken.parquet").write_bytes(b"PAR1 and no more")
     outcome = tunestep(capsys, "reward", *arguments)
     assert outcome.code == 2
     assert said in outcome.err
+
+
+def table(project: Path, name: str) -> Path:
+    """The rows as verl stores them, in nested columns."""
+    query = "SELECT prompt, reward_model FROM read_json('rows.jsonl')"
+    duckdb.connect().execute(f"COPY ({query}) TO '{project / name}' (FORMAT parquet)")
+    return project / name
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.json", "folder"])
+def test_rows_are_taken_from_every_format_that_a_run_takes(
+    capsys: pytest.CaptureFixture[str], project: Path, name: str
+) -> None:
+    if name == "rows.json":
+        (project / name).write_text(json.dumps(products()))
+    elif name == "folder":
+        (project / name).mkdir()
+        (project / name / "a.jsonl").write_bytes(lines(products()[:20]))
+        (project / name / "b.jsonl").write_bytes(lines(products()[20:]))
+    else:
+        table(project, name)
+    outcome = tunestep(capsys, "reward", "test", str(GOOD), "--data", name, "--json", "--sample", "10")
+    assert (outcome.code, outcome.json["rows"]) == (0, 10), outcome.err
+    assert {probe["outcome"] for probe in outcome.json["probes"]} == {"pass"}
 
 
 def script(project: Path, code: str) -> FileReward:

@@ -13,18 +13,19 @@ import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.local import job_folder
+from tests.local.job_folder import REGION, ran
 from tunestep import evaluators
 from tunestep.local.front import Front
 from tunestep.local.judge import Judge
-from tunestep.local.training.stop import StopSignal
-from tunestep.local.training.worker import run
 
-REGION = "us-west-2"
 BUCKET = "reward-bucket"
 FUNCTION = f"arn:aws:lambda:{REGION}:123456789012:function:tunestep-SageMaker-reward-scripted"
 EVALUATOR = f"arn:aws:sagemaker:{REGION}:123456789012:hub-content/HUB/JsonDoc/scripted/1.0.0"
 PROMPT_EVALUATOR = f"arn:aws:sagemaker:{REGION}:123456789012:hub-content/HUB/JsonDoc/a-prompt/1.0.0"
 PROMPT = f"s3://{BUCKET}/prompts/own.jinja"
+
+__all__ = ["RewardCloud", "answer_of", "open_weights", "ran", "serving"]
 
 Function = Callable[[Any], Any]
 
@@ -95,42 +96,18 @@ class RewardCloud:
     def job(self, folder: Path, train: str, **changes: Any) -> Path:
         """A job folder; ``changes`` name what differs from a short RLVR job with the scripted function."""
         technique = changes.get("technique", "RLVR")
-        channels = {"train": train, "validation": changes.get("validation")}
         serverless = {"CustomizationTechnique": technique, "Peft": changes.get("peft", "LORA")}
         if evaluator := changes.get("evaluator", EVALUATOR):
             serverless["EvaluatorArn"] = evaluator
-        request = {
-            "TrainingJobName": folder.name,
-            "HyperParameters": {"max_epochs": "1", "global_batch_size": "64", "rollout_n": "4"}
-            | changes.get("hyperparameters", {}),
-            "InputDataConfig": [
-                {
-                    "ChannelName": name,
-                    "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
-                }
-                for name, uri in channels.items()
-                if uri
-            ],
-            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/output/"},
-            "ServerlessJobConfig": serverless,
-            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
-        }
-        context = {
-            "endpoint_url": self.url,
-            "mlflow_url": changes.get("mlflow"),
-            "region": REGION,
-            "account": "123456789012",
-            "stop_grace_seconds": 5,
-            "source_model_s3_uri": changes.get("source"),
-            "mlflow_experiment_name": "experiment",
-            "mlflow_run_name": "run",
-            "base_model_name": changes.get("base_model", "a-model"),
-            "model": changes.get("model", {"hidden": 16, "depth": 1, "heads": 2}),
-        }
-        folder.mkdir(parents=True)
-        (folder / "request.json").write_text(json.dumps(request))
-        (folder / "context.json").write_text(json.dumps(context))
-        return folder
+        return job_folder.written(
+            folder,
+            self.url,
+            train=train,
+            serverless=serverless,
+            hyperparameters={"max_epochs": "1", "global_batch_size": "64", "rollout_n": "4"},
+            output=f"s3://{BUCKET}/output/",
+            changes=changes,
+        )
 
 
 @contextmanager
@@ -153,11 +130,3 @@ def serving() -> Iterator[RewardCloud]:
         yield cloud
     server.shutdown()
     server.server_close()
-
-
-def ran(folder: Path, stop: StopSignal | None = None, log: Callable[[str], None] = lambda _: None) -> Any:
-    """Runs the job in this process and returns its status document."""
-    code = run(folder, stop or StopSignal(), log)
-    status = json.loads((folder / "status.json").read_text())
-    assert code == (1 if status["status"] == "Failed" else 0)
-    return status

@@ -93,8 +93,8 @@ def test_a_ledger_that_saw_nothing_has_nothing_to_say() -> None:
     assert (ledger().facts(), ledger().warnings(), ledger().samples()) == ({}, [], [])
 
 
-def shown(summary: dict[str, Any]) -> str:
-    return "\n".join(line.plain for line in samples.lines(summary))
+def shown(summary: dict[str, Any], answers: list[dict[str, Any]]) -> str:
+    return "\n".join(line.plain for line in samples.lines(summary, answers))
 
 
 def test_the_command_shows_warnings_first_and_no_control_characters() -> None:
@@ -105,7 +105,7 @@ def test_the_command_shows_warnings_first_and_no_control_characters() -> None:
         "score": 1.0,
         "metrics": {"right": 1},
     }
-    told = shown({"warnings": ["Look\x1b[2J."], "samples": [sample, {}]})
+    told = shown({"warnings": ["Look\x1b[2J."]}, [sample, {}])
     assert told.index("warning: Look") < told.index("best")
     assert "\x1b" not in told
     assert "right=1" in told

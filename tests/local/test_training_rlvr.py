@@ -173,10 +173,10 @@ def test_a_nova_job_takes_a_bare_list_and_an_open_weights_job_does_not(
     nova = ran(cloud.job(tmp_path / "nova", train, base_model="nova-textgeneration-lite-v2"))
     assert nova["status"] == "Completed"
     other = ran(cloud.job(tmp_path / "open", train))
-    assert "for an open-weights model it has to answer" in other["failure_reason"]
+    assert "For an open-weights model the answer has to be" in other["failure_reason"]
     cloud.function = by_length
     wrapped = ran(cloud.job(tmp_path / "wrapped", train, base_model="nova-textgeneration-lite-v2"))
-    assert "for a Nova model it has to answer a bare list, not an object" in wrapped["failure_reason"]
+    assert "For a Nova model the answer has to be a bare list, not an object" in wrapped["failure_reason"]
 
 
 def test_a_constant_reward_leaves_the_weights_unchanged_and_warns(cloud: RewardCloud, tmp_path: Path) -> None:
@@ -222,33 +222,36 @@ def metric(**changes: Any) -> Any:
 
 HOSTILE = [
     (fails, "it failed: Raised: no such column: gold"),
-    (lambda event: {"errorType": "KeyError", "errorMessage": "gold"}, "it answered an error: KeyError: gold"),
-    (short, "it answered 15 results for 16 answers"),
-    (swapped, "its results are not in the order"),
-    (foreign, "result 16 has the id another; it was sent row-"),
-    (lambda event: open_weights([{"aggregate_reward_score": 1.0} for _ in event]), "result 1 has no id"),
-    (lambda event: open_weights([1.0 for _ in event]), "result 1 has to be an object, not a number"),
+    (
+        lambda event: {"errorType": "KeyError", "errorMessage": "gold"},
+        "The answer is an error document (KeyError)",
+    ),
+    (short, "15 results came back for 16 rows"),
+    (swapped, "The results are not in the order"),
+    (foreign, "Result 16 has an id that is not its row's"),
+    (lambda event: open_weights([{"aggregate_reward_score": 1.0} for _ in event]), "Result 1 has no id"),
+    (lambda event: open_weights([1.0 for _ in event]), "Result 1 has to be an object, not a number"),
     (lambda event: open_weights([{"id": item["id"]} for item in event]), "has no aggregate_reward_score"),
-    (named("0.7"), "has to be a number, not a string"),
-    (named(True), "has to be a number, not a boolean"),
+    (named("0.7"), "has to be a number, not a text"),
+    (named(True), "has to be a number, not true or false"),
     (named(None), "has to be a number, not nothing"),
     (named(math.nan), "has to be a finite number, not nan"),
     (named(math.inf), "has to be a finite number, not inf"),
     (named(10**400), "has to be a finite number, not inf"),
-    (named(metrics_list={"right": 1.0}), "has to be a list of at most 50 metrics"),
-    (named(metrics_list=[{"name": "a", "value": 1, "type": "Metric"}] * 51), "at most 50 metrics"),
-    (metric(value="1"), "metric right of answer row-"),
+    (named(metrics_list={"right": 1.0}), "metrics_list of result 1 has to be a list, not an object"),
+    (named(metrics_list=[{"name": "a", "value": 1, "type": "Metric"}] * 51), "has more than 50 metrics"),
+    (metric(value="1"), "metric right of result 1 has to be a number"),
     (metric(value=math.nan), "has to be a finite number"),
     (metric(name=""), "has no name"),
-    (metric(type="Score"), "has to be of type Metric or Reward"),
-    (lambda event: {"statusCode": 500, "body": "[]"}, "it answered statusCode 500, not 200"),
-    (lambda event: {"body": "[]"}, "it answered statusCode None, not 200"),
-    (lambda event: {"statusCode": 200, "body": []}, "its body has to be a list as a JSON string, not a list"),
-    (lambda event: {"statusCode": 200, "body": "[1,"}, "its body is not JSON"),
-    (lambda event: {"statusCode": 200, "body": "{}"}, "its body has to hold a list, not an object"),
+    (metric(type="Score"), "has to be Metric or Reward"),
+    (lambda event: {"statusCode": 500, "body": "[]"}, "statusCode is 500, not 200"),
+    (lambda event: {"body": "[]"}, "statusCode is None, not 200"),
+    (lambda event: {"statusCode": 200, "body": []}, "body has to be a list as JSON text, not a list"),
+    (lambda event: {"statusCode": 200, "body": "[1,"}, "body is not JSON"),
+    (lambda event: {"statusCode": 200, "body": "{}"}, "body has to hold a list, not an object"),
     (lambda event: None, "not nothing"),
-    (lambda event: b"<html>", "its answer is not JSON"),
-    (lambda event: b"[" * 100_000, "its answer is not JSON"),
+    (lambda event: b"<html>", "The answer is not JSON"),
+    (lambda event: b"[" * 100_000, "The answer is not JSON"),
     (lambda event: b'"' + b"x" * (5 * 1024 * 1024) + b'"', "its answer is larger than"),
     (metric(name="error"), "could not judge 16 of the first 16 answers"),
     (metric(name="timeout"), "could not judge 16 of the first 16 answers"),

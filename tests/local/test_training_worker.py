@@ -15,6 +15,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
 
+from tests.local import job_folder
+from tests.local.job_folder import REGION, ran
 from tunestep.local.mlflow import MlflowService
 from tunestep.local.training import WORKER_ENV, WORKER_MODULE, weights
 from tunestep.local.training.stop import StopSignal
@@ -24,7 +26,6 @@ from tunestep.local.training.worker import failure_reason, main, run
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 BUCKET = "training-bucket"
-REGION = "us-west-2"
 
 
 class Cloud:
@@ -46,42 +47,19 @@ class Cloud:
 
     def job(self, folder: Path, train: str, **changes: Any) -> Path:
         """A job folder; ``changes`` name what differs from a short SFT job with adapters."""
-        channels = {"train": train, "validation": changes.get("validation")}
-        request = {
-            "TrainingJobName": folder.name,
-            "HyperParameters": {"max_epochs": "2", "global_batch_size": "8"}
-            | changes.get("hyperparameters", {}),
-            "InputDataConfig": [
-                {
-                    "ChannelName": name,
-                    "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
-                }
-                for name, uri in channels.items()
-                if uri
-            ],
-            "OutputDataConfig": {"S3OutputPath": changes.get("output", f"s3://{BUCKET}/output/")},
-            "ServerlessJobConfig": {
-                "CustomizationTechnique": changes.get("technique", "SFT"),
-                "Peft": changes.get("peft", "LORA"),
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": changes.get("limit", 3600)},
+        serverless = {
+            "CustomizationTechnique": changes.get("technique", "SFT"),
+            "Peft": changes.get("peft", "LORA"),
         }
-        context = {
-            "endpoint_url": self.url,
-            "mlflow_url": changes.get("mlflow"),
-            "region": REGION,
-            "account": "123456789012",
-            "stop_grace_seconds": 5,
-            "source_model_s3_uri": changes.get("source"),
-            "mlflow_experiment_name": "experiment",
-            "mlflow_run_name": "run",
-            "base_model_name": "a-model",
-            "model": {"hidden": 16, "depth": 1, "heads": 2},
-        }
-        folder.mkdir(parents=True)
-        (folder / "request.json").write_text(json.dumps(request))
-        (folder / "context.json").write_text(json.dumps(context))
-        return folder
+        return job_folder.written(
+            folder,
+            self.url,
+            train=train,
+            serverless=serverless,
+            hyperparameters={"max_epochs": "2", "global_batch_size": "8"},
+            output=f"s3://{BUCKET}/output/",
+            changes=changes,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +76,6 @@ def cloud() -> Iterator[Cloud]:
 
 def example_rows(path: str, count: int) -> list[Any]:
     return [json.loads(line) for line in (EXAMPLES / path).read_text().splitlines()[:count]]
-
-
-def ran(folder: Path, stop: StopSignal | None = None) -> dict[str, Any]:
-    """Runs the job in this process and returns its status document."""
-    code = run(folder, stop or StopSignal(), lambda _: None)
-    status: dict[str, Any] = json.loads((folder / "status.json").read_text())
-    assert code == (1 if status["status"] == "Failed" else 0)
-    return status
 
 
 def phases(status: dict[str, Any]) -> list[str]:

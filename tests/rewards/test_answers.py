@@ -147,8 +147,8 @@ def test_any_text_has_one_answer_or_none(text: str) -> None:
 def test_time_grows_with_the_length_of_the_text_alone(piece: str) -> None:
     def seconds(size: int) -> float:
         text = "the answer is " + piece * (size // len(piece))
-        started = time.perf_counter()
+        started = time.process_time()
         final_answer(text)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     assert min(seconds(100_000) for _ in range(3)) < 20 * min(seconds(12_500) for _ in range(3)) + 0.02

@@ -16,7 +16,8 @@ from reward_functions.kit.try_out import row
 from tests.rewards.hostile import REFERENCES, RESPONSES, schemas
 
 ROOT = Path(__file__).parents[2]
-DEADLINE = 2.0
+DEADLINE = 5.0
+"""Seconds, on a slow machine, in which a batch that hangs nowhere has to be back."""
 GOLD: dict[str, Any] = {
     "exact_match": "42",
     "multiple_choice": "B",
@@ -58,7 +59,7 @@ def test_hostile_answers_earn_nothing_and_take_nothing_with_them(
     responses = [GOOD[name], *RESPONSES.values(), GOOD[name]]
     started = time.monotonic()
     answer = json.loads(handler([row(response, GOLD[name]) for response in responses])["body"])
-    assert time.monotonic() - started < DEADLINE * 5
+    assert time.monotonic() - started < DEADLINE * 3
     scores = [item["aggregate_reward_score"] for item in answer]
     assert len(scores) == len(responses)
     assert scores[0] == scores[-1] == 1.0
@@ -74,7 +75,7 @@ def test_hostile_references_are_errors_or_wrong_answers_in_bounded_time(
 ) -> None:
     started = time.monotonic()
     (item,) = json.loads(serving(name, monkeypatch)([row("a" * 40 + "b", REFERENCES[trap])])["body"])
-    assert time.monotonic() - started < DEADLINE + 1
+    assert time.monotonic() - started < DEADLINE
     assert item["aggregate_reward_score"] == 0.0
 
 

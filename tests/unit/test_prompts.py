@@ -44,6 +44,7 @@ def test_a_sound_prompt_has_no_finding() -> None:
         ("{% set response = 1 %}{{ prompt }} {{ response }}", "PROMPT_VARIABLES_MISSING", "{{ response }}"),
         (SOUND + "{{ ground_truth }} {{ rubric }}", "PROMPT_VARIABLES_UNKNOWN", "ground_truth, rubric"),
         (SOUND + "{{ lipsum() }}", "PROMPT_VARIABLES_UNKNOWN", "lipsum"),
+        (SOUND + "{{ [1, 2, 3]|random }}", "PROMPT_INVALID", "random"),
         (
             "{{ prompt }}{% if prompt == 'x' %}{{ response }}{% endif %}",
             "PROMPT_VARIABLE_NOT_SHOWN",

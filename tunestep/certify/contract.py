@@ -16,6 +16,8 @@ from tunestep.plan_model import Family
 from tunestep.text import one_line
 
 KINDS = ("Metric", "Reward")
+MAX_METRICS = 50
+"""Most metrics of one result."""
 FAILURES = ("error", "timeout")
 """Metrics by which a reward says, with a value above 0, that it could not judge a row."""
 
@@ -24,11 +26,20 @@ class ContractFault(Exception):  # noqa: N818 - reads like the other refusals of
     """The answer cannot be used at all; the message says why, without content of a row."""
 
 
+class Metric(NamedTuple):
+    """A number beside the score; ``kind`` is Metric or Reward."""
+
+    name: str
+    value: float
+    kind: str
+
+
 class Scored(NamedTuple):
     """One row's result. ``failure`` is error or timeout when the reward said so itself."""
 
     score: float
     failure: str = ""
+    metrics: tuple[Metric, ...] = ()
 
 
 def read(payload: bytes, ids: Sequence[str], contract: Family) -> list[Scored]:
@@ -109,17 +120,20 @@ def _scored(item: Mapping[str, Any], place: int) -> Scored:
         return Scored(score)
     if not isinstance(listed, list):
         raise ContractFault(f"metrics_list of result {place} has to be a list, not {_kind(listed)}.")
-    values = dict(_metric(metric, place) for metric in listed)
-    return Scored(score, next((name for name in FAILURES if values.get(name, 0) > 0), ""))
+    if len(listed) > MAX_METRICS:
+        raise ContractFault(f"metrics_list of result {place} has more than {MAX_METRICS} metrics.")
+    metrics = tuple(_metric(metric, place) for metric in listed)
+    told = {metric.name for metric in metrics if metric.value > 0}
+    return Scored(score, next((name for name in FAILURES if name in told), ""), metrics)
 
 
-def _metric(metric: Any, place: int) -> tuple[str, float]:
+def _metric(metric: Any, place: int) -> Metric:
     if not isinstance(metric, dict) or not isinstance(metric.get("name"), str) or not metric["name"]:
         raise ContractFault(f"A metric of result {place} has no name.")
     about = f"metric {_short(metric['name'])} of result {place}"
     if metric.get("type") not in KINDS:
         raise ContractFault(f"The type of {about} has to be Metric or Reward.")
-    return metric["name"], _number(metric.get("value"), about)
+    return Metric(metric["name"], _number(metric.get("value"), about), metric["type"])
 
 
 def _number(value: Any, what: str) -> float:

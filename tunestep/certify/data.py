@@ -9,6 +9,7 @@ from tunestep.certify import rows
 from tunestep.certify.rows import Question
 from tunestep.checks.calls import ask
 from tunestep.plan_model import DataPlan
+from tunestep.run_files import REWARD_ROWS, RunFiles
 
 HEAD_BYTES = 1024 * 1024
 _MOST_LISTED = 1000
@@ -21,6 +22,17 @@ class Sampled(NamedTuple):
     questions: list[Question]
     refused: int = 0
     why: str = ""
+
+
+def of_run(files: RunFiles, s3: Client, run_id: str, data: DataPlan, count: int) -> Sampled:
+    """Rows that CheckDataset kept of the training data, in whichever format it is; else its first rows.
+
+    Raises as of_plan does.
+    """
+    kept = files.get(run_id, REWARD_ROWS)
+    if kept is None:
+        return of_plan(s3, data, count)
+    return of_lines(kept[0].split(b"\n"), count)
 
 
 def of_plan(s3: Client, data: DataPlan, count: int) -> Sampled:
@@ -65,8 +77,11 @@ def of_file(path: Path, count: int) -> Sampled:
 def of_bytes(body: bytes, count: int) -> Sampled:
     """Rows of the beginning of a file; a last line that was cut off is left out."""
     lines = body.split(b"\n")
-    if len(body) > HEAD_BYTES:
-        lines = lines[:-1]
+    return of_lines(lines[:-1] if len(body) > HEAD_BYTES else lines, count)
+
+
+def of_lines(lines: list[bytes], count: int) -> Sampled:
+    """Rows of whole lines of JSON."""
     questions, refused = rows.decode(lines)
     why = "" if questions else "no row asks a question (prompt or messages)"
     return Sampled(rows.sample(questions, count), refused, why)

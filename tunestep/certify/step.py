@@ -24,7 +24,7 @@ _MAX_TIMEOUT = 900.0
 _AGAIN = "Start again, so that the reward as it is now is planned and certified."
 
 
-def certify(context: Context, plan: Plan, thresholds: Thresholds) -> Certified | None:
+def certify(context: Context, run_id: str, plan: Plan, thresholds: Thresholds) -> Certified | None:
     """What can be said about the plan's reward; None when it has none.
 
     Raises TransientFault and ServiceFault as tunestep.checks.calls does.
@@ -33,13 +33,12 @@ def certify(context: Context, plan: Plan, thresholds: Thresholds) -> Certified |
     if reward is None:
         return None
     where = f"$.reward.{reward.kind}"
+    if not (reward.function_arn or reward.prompt_uri):
+        return _passed_through(reward, where)
+    sampled = data.of_run(context.files, context.clients.s3, run_id, plan.training_data, thresholds.sample)
     if reward.function_arn:
-        sampled = data.of_plan(context.clients.s3, plan.training_data, thresholds.sample)
         return _function(context, reward, sampled, thresholds, where)
-    if reward.prompt_uri:
-        sampled = data.of_plan(context.clients.s3, plan.training_data, thresholds.sample)
-        return _prompt(context, reward, sampled, thresholds, where)
-    return _passed_through(reward, where)
+    return _prompt(context, reward, sampled, thresholds, where)
 
 
 def _passed_through(reward: RewardPlan, where: str) -> Certified:

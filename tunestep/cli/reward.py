@@ -1,22 +1,25 @@
 """``tunestep reward test|list|new``."""
 
+import builtins
 import importlib.util
+import keyword
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from tunestep import hub, lambda_functions, names, s3uri
-from tunestep.certify import certification, data
+from tunestep import hub, lambda_functions, names
+from tunestep.certify import certification
 from tunestep.certify.calls import FunctionRefused, LambdaFunction, guard
 from tunestep.certify.certification import Certified
 from tunestep.certify.data import Sampled
 from tunestep.certify.outcomes import SAMPLE, Thresholds
 from tunestep.certify.step import GRACE_SECONDS
-from tunestep.cli import render
+from tunestep.cli import render, reward_rows
 from tunestep.cli.failure import CliError, aws_errors
 from tunestep.cli.reward_file import FileReward
 from tunestep.cli.target import Target, json_option, open_target, target_options
@@ -28,6 +31,7 @@ from tunestep.text import visible
 FOLDER = Path("reward_functions")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,21}")
 _TAKEN = frozenset({"kit", "templates", "catalog"})
+_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _STYLES = {"pass": "green", "fail": "red", "error": "red", "timeout": "red", "not run": "yellow"}
 _SEVERITIES = {"error": "red", "warning": "yellow", "info": "dim"}
 _LAMBDA_DEFAULT_TIMEOUT = 3
@@ -40,7 +44,13 @@ def reward() -> None:
 
 @reward.command()
 @click.argument("function", metavar="FUNCTION|ARN|FILE.py")
-@click.option("--data", "data_source", metavar="FILE|s3://...", required=True, help="Rows, as JSON Lines.")
+@click.option(
+    "--data",
+    "data_source",
+    metavar="FILE|s3://...",
+    required=True,
+    help="Rows: JSON Lines, JSON, CSV or Parquet.",
+)
 @click.option("--contract", type=click.Choice(["open-weights", "nova"]), help="How the service calls it.")
 @click.option("--model", metavar="NAME", help="The base model; its family decides the contract.")
 @click.option("--sample", type=click.IntRange(1, 1000), default=SAMPLE, show_default=True, help="Rows tried.")
@@ -64,9 +74,10 @@ def test(
 ) -> None:
     """Certify a reward on rows of your data, as a run does before it trains.
 
-    FUNCTION is a reward of the library: as it is deployed with --local or --stack, else its file. FILE.py
-    (with handler or score) runs on this machine without any cloud, in a process that sees no credentials.
-    ARN is a function of the stack's account and region. Exit code 0 when it is certified, 1 when it is not.
+    FUNCTION is a reward of the library: as it is deployed with --local or --stack, else its file; or the
+    name of a deployed function, which with its ARN has to be of the stack's account and region. FILE.py (with
+    handler or score) runs on this machine without any cloud, in a process that sees no credentials.
+    Exit code 0 when it is certified, 1 when it is not.
     """
     if contract and model:
         raise CliError("--contract and --model exclude each other")
@@ -79,7 +90,7 @@ def test(
     if target is None and (options["local"] or options["stack"]):
         raise CliError("--local and --stack are for deployed rewards and for data in S3; nothing here is")
     try:
-        sampled = _sampled(data_source, target, sample)
+        sampled = reward_rows.sampled(data_source, target, sample, family)
         if is_file:
             certified = _of_file(function, family, sampled, thresholds, timeout)
         else:
@@ -109,22 +120,6 @@ def _target(as_json: bool, options: dict[str, Any]) -> Target:
     )
 
 
-def _sampled(source: str, target: Target | None, count: int) -> Sampled:
-    if source.startswith("s3://") and target is not None:
-        try:
-            found = data.of_object(target.clients.s3, s3uri.parse(source), count)
-        except s3uri.S3UriInvalid as fault:
-            raise CliError(str(fault)) from None
-    else:
-        try:
-            found = data.of_file(Path(source), count)
-        except OSError as fault:
-            raise CliError(f"cannot read {source}: {fault.strerror}") from None
-    if not found.questions:
-        raise CliError(f"{source} cannot be used: {found.why}")
-    return found
-
-
 def _of_file(
     function: str, family: Family, sampled: Sampled, thresholds: Thresholds, timeout: int
 ) -> Certified:
@@ -150,7 +145,11 @@ def _deployed(function: str, family: Family, target: Target) -> tuple[str, float
     """ARN, time-out in seconds and code hash of a deployed reward; raises CliError for what is none."""
     arn = function
     if not function.startswith("arn:"):
-        name = names.reward_function_name(target.stack, function, family)
+        name = function
+        if _NAME.fullmatch(function):
+            name = names.reward_function_name(target.stack, function, family)
+        elif not _FUNCTION_NAME.fullmatch(function):
+            raise CliError(f"{function!r} is no function's name, no ARN and no file that ends in .py")
         arn = f"arn:aws:lambda:{target.region}:{target.account}:function:{name}"
     try:
         guard(arn, stack=target.stack, region=target.region, account=target.account)
@@ -218,6 +217,10 @@ def new(name: str, nova: bool) -> None:
     """Begin a reward of your own: reward_functions/NAME.py, ready to run and to change."""
     if not _NAME.fullmatch(name) or name in _TAKEN:
         raise CliError(f"{name!r} cannot be a reward's name: at most 22 of a-z, 0-9 and _, a letter first")
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name):
+        raise CliError(f"{name!r} is a word of Python itself; give the reward another name")
+    if name in sys.stdlib_module_names:
+        raise CliError(f"{name!r} is a module of Python's library; give the reward another name")
     if not FOLDER.is_dir():
         raise CliError(f"there is no folder {FOLDER} here; run it in the project's folder")
     file = FOLDER / f"{name}.py"

@@ -63,6 +63,7 @@ class Job:
     output: Location
     max_runtime: float
     context: Context
+    mlflow_arn: str = ""
 
     @property
     def model_location(self) -> Location:
@@ -108,4 +109,5 @@ def from_request(request: Mapping[str, Any], context: Context) -> Job:
         output=Location(output.bucket, folder),
         max_runtime=float(request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY)),
         context=context,
+        mlflow_arn=request.get("MlflowConfig", {}).get("MlflowResourceArn", ""),
     )

@@ -6,38 +6,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from tunestep.aws import Client
-from tunestep.local.training import data_files, examples, model, reward_source, sampler, starting
+from tunestep.local.training import data_files, examples, model, reward_source, starting, supervised
 from tunestep.local.training.data_rows import Example
 from tunestep.local.training.hyperparameters import REINFORCED, Mapped, map_values
 from tunestep.local.training.job import Job
 from tunestep.local.training.loop import Event, Recipe, train
-from tunestep.local.training.lora import FullWeights, LoraWeights, Trainable
-from tunestep.local.training.objectives import Dpo, Objective, Sft
+from tunestep.local.training.lora import FullWeights, Trainable
+from tunestep.local.training.objectives import Objective, Sft
 from tunestep.local.training.reinforce import Rewarder
 from tunestep.local.training.reinforcement import EXACT, Reinforcement
 from tunestep.local.training.report import Report
 from tunestep.local.training.starting import Start
 from tunestep.local.training.status import StatusFile
 from tunestep.local.training.stop import StopSignal
-from tunestep.local.training.tokens import ANSWER_LIMIT, decode
 from tunestep.local.training.tracking import Tracker
 
 WRITE_EVERY = 0.25
 """Seconds between two writes of progress and metrics."""
-SAMPLES = 3
-
-WARM_UP = Recipe(
-    epochs=12,
-    max_steps=120,
-    batch_size=16,
-    peak_rate=3e-3,
-    warmup=0.1,
-    schedule="cosine",
-    weight_decay=0.0,
-    clip=1.0,
-    seed=0,
-)
-"""How a model made from nothing learns to write both kinds of answer before preferences are trained."""
 
 
 class Pipeline:
@@ -85,7 +70,7 @@ class Pipeline:
             self._tracker.flush()
         self._stop.lift()
         if not rewarder:
-            self._sample(start, data)
+            self.report.samples = supervised.samples(start, data)
         if self._stop.reason() == "Stopped":
             self._status.phase("Stopping", "Saving what there is")
         self._status.phase("Uploading", "Uploading the model")
@@ -157,12 +142,7 @@ class Pipeline:
     def _train(self, mapped: Mapped, data: examples.Split, start: Start) -> Trainable:
         if self._job.technique == "DPO" and not start.continued:
             self._warm_up(
-                Sft(examples.exchanges(data.train)),
-                WARM_UP,
-                start,
-                "A model made from nothing first learns to write both kinds of answer "
-                f"(at most {WARM_UP.max_steps} steps, not part of the metrics). "
-                "Going on from a package skips this.",
+                Sft(examples.exchanges(data.train)), supervised.WARM_UP, start, supervised.WARM_UP_NOTE
             )
         objective = self._objective(mapped, data.train, start)
         validation = self._objective(mapped, data.validation, start) if data.validation else None
@@ -239,25 +219,15 @@ class Pipeline:
                 self._status.write_if_older(WRITE_EVERY)
 
     def _objective(self, mapped: Mapped, rows: list[Example], start: Start) -> Objective:
-        if self._job.technique == "DPO":
-            return Dpo(
-                examples.preferences(rows),
-                start.params,
-                start.config,
-                beta=mapped.beta,
-                go_on=lambda: self._stop.reason() is None,
-            )
-        return Sft(examples.exchanges(rows))
+        return supervised.objective(
+            self._job.technique, mapped, rows, start, lambda: self._stop.reason() is None
+        )
 
     def _trainable(self, mapped: Mapped, start: Start) -> Trainable:
-        if not self._job.lora:
-            return FullWeights(start.params)
-        wide = not start.continued and self._job.technique == "SFT"
+        wide = supervised.is_wide(self._job, start)
         if wide:
             self._note("Embeddings and norms made from nothing are trained beside the adapters.")
-        return LoraWeights(
-            start.params, rank=mapped.rank, scale=mapped.scale, seed=mapped.recipe.seed, wide=wide
-        )
+        return supervised.trainable(self._job, mapped, start, wide=wide)
 
     def _on_event(self, event: Event, steps: int, epochs: int, total: int) -> None:
         self.report.add(event)
@@ -277,21 +247,6 @@ class Pipeline:
             self._log(f"epoch {event.epoch} step {event.step}/{total} {shown}")
         if self._status.write_if_older(WRITE_EVERY):
             self._tracker.flush()
-
-    def _sample(self, start: Start, data: examples.Split) -> None:
-        """What the model now writes for a few prompts, for a person to look at."""
-        shown = (data.validation or data.train)[:SAMPLES]
-        exchanges = examples.exchanges([one._replace(answers=one.answers[:1]) for one in shown])
-        prompts = [prompt for prompt, _ in exchanges]
-        written = sampler.sample(start.params, start.config, prompts, limit=ANSWER_LIMIT)
-        self.report.samples = [
-            {
-                "prompt": example.prompt[-1].text,
-                "expected": example.answers[0],
-                "written": decode(answer),
-            }
-            for example, answer in zip(shown, written, strict=True)
-        ]
 
     def _upload(self, start: Start, trainable: Trainable) -> str:
         starting.upload(self._job, self._s3, start, trainable, self.report.document())

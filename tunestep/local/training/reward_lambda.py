@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tunestep.aws import Client, error_code
+from tunestep.certify.contract import explain
 from tunestep.local.training import reward_contract
 from tunestep.local.training.reward_contract import Asked, Contract, RewardFault, Verdict
 
@@ -54,10 +55,8 @@ class LambdaReward:
 
 
 def _function_error(body: bytes) -> str:
-    try:
-        return reward_contract.failure(json.loads(body))
-    except ValueError:
-        return "no message"
+    failed = explain(body)
+    return f"{failed.kind}: {failed.said}" if failed.said else failed.kind
 
 
 def _batches(samples: Sequence[Asked]) -> Iterator[list[Asked]]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from botocore.awsrequest import AWSRequest
+
 BATCH = 1000
 """Most metrics of one log-batch call (MLflow's own limit)."""
 GIVE_UP_AFTER = 3
@@ -34,8 +36,12 @@ Send = Callable[[str, str, Mapping[str, Any] | None], dict[str, Any]]
 """``send(method, path below the API root, body)`` answers the decoded JSON or raises TrackingError."""
 
 
-def http_sender(url: str) -> Send:
-    """Calls over plain HTTP to the server at ``url`` (scheme http, loopback)."""
+Sign = Callable[[str, str, Mapping[str, Any] | None], AWSRequest]
+"""``sign(method, path below the API root, body)`` gives the request with the headers of a signature."""
+
+
+def http_sender(url: str, sign: Sign | None = None) -> Send:
+    """Calls over plain HTTP to the server at ``url`` (scheme http, loopback), with a signature or without."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         raise TrackingError("the MLflow URL is not http://host:port")
@@ -45,7 +51,10 @@ def http_sender(url: str) -> Send:
         connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, root + _API + path, payload, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json"}
+            if sign:
+                headers |= dict(sign(method, path, body).headers.items())
+            connection.request(method, root + _API + path, payload, headers)
             answer = connection.getresponse()
             return _decoded(answer.status, answer.read())
         except (OSError, http.client.HTTPException) as error:

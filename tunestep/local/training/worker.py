@@ -19,8 +19,10 @@ import traceback  # noqa: E402
 from collections.abc import Callable, Mapping  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
+from urllib.parse import urlsplit  # noqa: E402
 
 import boto3  # noqa: E402
+from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.config import Config  # noqa: E402
 
 from tunestep.aws import Client  # noqa: E402
@@ -30,7 +32,8 @@ from tunestep.local.training.patience import Patience  # noqa: E402
 from tunestep.local.training.pipeline import Pipeline  # noqa: E402
 from tunestep.local.training.status import StatusFile  # noqa: E402
 from tunestep.local.training.stop import StopSignal  # noqa: E402
-from tunestep.local.training.tracking import Send, Tracker, TrackingError, http_sender  # noqa: E402
+from tunestep.local.training.tracking import Send, Sign, Tracker, TrackingError, http_sender  # noqa: E402
+from tunestep.metrics import MetricsUnavailable, signed, target  # noqa: E402
 
 REASON_LIMIT = 1024
 """Longest FailureReason, in characters (the API's maximum)."""
@@ -97,13 +100,30 @@ def make_tracker(job: Job, patience: Patience) -> Tracker:
     url = job.context.mlflow_url
     if not url:
         return Tracker(None)
+    ours = patience.covers(url)
     try:
-        send = http_sender(url)
-    except TrackingError as error:
+        send = http_sender(url, _signer(job, url) if ours else None)
+    except (TrackingError, MetricsUnavailable) as error:
         tracker = Tracker(None)
         tracker.notes.append(f"MLflow: {error}; training goes on without it.")
         return tracker
-    return Tracker(_patient(send, patience) if patience.covers(url) else send)
+    return Tracker(_patient(send, patience) if ours else send)
+
+
+def _signer(job: Job, url: str) -> Sign | None:
+    """Signs with the credentials of the job's role; None where there is none to sign with."""
+    credentials = boto3.Session().get_credentials()
+    if credentials is None or not job.mlflow_arn:
+        return None
+    _, partition, _, region, account, _ = job.mlflow_arn.split(":", 5)
+    where = target(job.mlflow_arn, region=region, account=account, partition=partition)
+    where = where._replace(base=url.rstrip("/"), host=urlsplit(url).netloc)
+    frozen = credentials.get_frozen_credentials()
+
+    def sign(method: str, path: str, body: Mapping[str, Any] | None) -> AWSRequest:
+        return signed(where, job.mlflow_arn, frozen, method=method, path=path, body=body)
+
+    return sign
 
 
 def _patient(send: Send, patience: Patience) -> Send:
