@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +63,20 @@ def _folder() -> Path:
 
 
 @functools.cache
-def lines(kind: str) -> tuple[bytes, ...]:
+def lines(kind: str, different: int = _DIFFERENT) -> tuple[bytes, ...]:
     """Rows of one kind (chat, pair, preference, rl) without their ends, different from each other."""
     make: Callable[[], dict[str, Any]] = getattr(_Writer(), kind)
-    return tuple(json.dumps(make(), ensure_ascii=False).encode() for _ in range(_DIFFERENT))
+    return tuple(json.dumps(make(), ensure_ascii=False).encode() for _ in range(different))
 
 
-def stream(kind: str, size: int) -> Any:
-    """At least ``size`` bytes of rows, in pieces of a megabyte; a number makes each row unlike others."""
+def stream(kind: str, size: int, different: int = _DIFFERENT) -> Iterator[bytes]:
+    """At least ``size`` bytes of rows, in pieces of 256 KB; a number makes each row unlike others."""
     number = given = 0
-    rows = lines(kind)
+    rows = lines(kind, different)
     while given < size:
         piece = bytearray()
-        while len(piece) < 1 << 20:
-            piece += b'{"id": "%d", ' % number + rows[number % _DIFFERENT][1:] + b"\n"
+        while len(piece) < 1 << 18:
+            piece += b'{"id": "%d", ' % number + rows[number % different][1:] + b"\n"
             number += 1
         given += len(piece)
         yield bytes(piece)

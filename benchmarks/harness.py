@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Claim:
     ``agree`` raises AssertionError when the two results differ; it runs on every round's results, outside the
     measured time. ``items`` counts what one call handles, for rates. With ``processor`` the processor time of
     this process and its ended children is compared, which other programs on the machine do not change; it
-    counts two workers at once as twice the time.
+    counts two workers at once as twice the time. With ``work_too`` that ratio is shown beside the other.
     """
 
     name: str
@@ -33,17 +33,22 @@ class Claim:
     items: Callable[[Any], int]
     agree: Callable[[Any, Any], None]
     processor: bool = False
+    work_too: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``run(prepare(round))`` takes at most ``seconds``, and ``check`` accepts each result."""
+    """``run(prepare(round))`` takes at most ``seconds``, and ``check`` accepts each result.
+
+    With ``once`` there is one round and none before it: for what takes long or is a process of its own.
+    """
 
     name: str
     seconds: float
     prepare: Callable[[int], Any]
     run: Callable[[Any], Any]
     check: Callable[[Any], None]
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,51 +71,69 @@ def measure(what: Claim | Limit, rounds: int) -> Measured:
 
 
 def _ratio(claim: Claim, rounds: int) -> Measured:
-    ours: list[float] = []
-    peer: list[float] = []
-    ratios: list[float] = []
+    ours: list[_Spent] = []
+    peer: list[_Spent] = []
     for number in range(rounds + 1):
         data = claim.prepare(number)
         sides = [(claim.ours, ours), (claim.peer, peer)]
         results: dict[int, Any] = {}
         for side, (call, times) in sorted(enumerate(sides), reverse=bool(number % 2)):
-            seconds, results[side] = _timed(call, data, processor_seconds if claim.processor else None)
-            times.append(seconds / claim.items(data))
+            spent, results[side] = _timed(call, data)
+            times.append(spent.each(claim.items(data)))
         claim.agree(results[0], results[1])
-        ratios.append(peer[-1] / ours[-1])
-    value = statistics.median(peer[1:]) / statistics.median(ours[1:])
+    clock = "work" if claim.processor else "seconds"
+    mine, theirs = _of(clock, ours), _of(clock, peer)
+    ratios = [peer_time / our_time for our_time, peer_time in zip(mine, theirs, strict=True)]
+    value = statistics.median(theirs) / statistics.median(mine)
+    shown = f"{value:.1f}x ({min(ratios):.1f} to {max(ratios):.1f})"
+    if claim.work_too:
+        work = statistics.median(_of("work", peer)) / statistics.median(_of("work", ours))
+        shown += f"; {work:.1f}x in processor time"
     return Measured(
         claim.name,
         claim.peer_name,
         f">= {claim.at_least:g}x",
         value,
-        f"{value:.1f}x ({min(ratios[1:]):.1f} to {max(ratios[1:]):.1f})",
-        f"{1 / statistics.median(ours[1:]):,.0f} {claim.unit}/s",
-        f"{1 / statistics.median(peer[1:]):,.0f} {claim.unit}/s",
+        shown,
+        f"{1 / statistics.median(mine):,.0f} {claim.unit}/s",
+        f"{1 / statistics.median(theirs):,.0f} {claim.unit}/s",
         value >= claim.at_least,
     )
 
 
 def _duration(limit: Limit, rounds: int) -> Measured:
     times = []
-    for number in range(rounds + 1):
+    for number in range(1 if limit.once else rounds + 1):
         data = limit.prepare(number)
-        seconds, result = _timed(limit.run, data)
+        spent, result = _timed(limit.run, data)
         limit.check(result)
-        times.append(seconds)
-    value = statistics.median(times[1:])
-    shown = f"{value:.2f} s ({min(times[1:]):.2f} to {max(times[1:]):.2f})"
+        times.append(spent.seconds)
+    counted = times if limit.once else times[1:]
+    value = statistics.median(counted)
+    shown = f"{value:.2f} s ({min(counted):.2f} to {max(counted):.2f})"
     return Measured(limit.name, "", f"< {limit.seconds:g} s", value, shown, "", "", value < limit.seconds)
 
 
-def _timed(
-    call: Callable[[Any], Any], data: Any, clock: Callable[[], float] | None = None
-) -> tuple[float, Any]:
-    clock = clock or time.perf_counter
+class _Spent(NamedTuple):
+    """Seconds by the clock, and processor time."""
+
+    seconds: float
+    work: float
+
+    def each(self, items: int) -> "_Spent":
+        return _Spent(self.seconds / items, self.work / items)
+
+
+def _of(clock: str, rounds: Sequence[_Spent]) -> list[float]:
+    """One clock's figures, without the round that warmed up."""
+    return [getattr(spent, clock) for spent in rounds[1:]]
+
+
+def _timed(call: Callable[[Any], Any], data: Any) -> tuple[_Spent, Any]:
     gc.collect()
-    started = clock()
+    started, work = time.perf_counter(), processor_seconds()
     result = call(data)
-    return clock() - started, result
+    return _Spent(time.perf_counter() - started, processor_seconds() - work), result
 
 
 def processor_seconds() -> float:

@@ -9,15 +9,25 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import harness, rewards
+from benchmarks import datasets, harness, rewards
 
-PEERS = ("math-verify", "sympy", "rouge-score", "jsonschema", "rapidfuzz", "jsonschema-rs")
+PEERS = (
+    "math-verify",
+    "sympy",
+    "rouge-score",
+    "jsonschema",
+    "rapidfuzz",
+    "jsonschema-rs",
+    "msgspec",
+    "boto3",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; results as text on standard output unless asked otherwise."""
     options = _options(arguments)
-    chosen = [what for what in rewards.everything() if options.only.lower() in what.name.lower()]
+    everything = [*rewards.everything(), *datasets.everything()]
+    chosen = [what for what in everything if options.only.lower() in what.name.lower()]
     if not chosen:
         print(f"No benchmark has {options.only!r} in its name.", file=sys.stderr)
         return 2
@@ -33,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.markdown:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         Path(options.markdown).write_text(
-            harness.as_markdown(results, machine, today, rewards.NOTES), encoding="utf-8"
+            harness.as_markdown(results, machine, today, f"{rewards.NOTES}\n\n{datasets.NOTES}"),
+            encoding="utf-8",
         )
     return 0 if all(result.kept for result in results) else 1
 

@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
-from tunestep import data_pins, s3uri
+from tunestep import arns, data_pins, s3uri
 from tunestep.aws import Client
 from tunestep.checks.calls import ask
+from tunestep.checks.data import DATASET, dataset_location
 from tunestep.data_pins import Entry
-from tunestep.datasets import Source
+from tunestep.datasets import Source, Unreadable
 from tunestep.datasets.sources import S3File
 from tunestep.errors import PlanChanged
 from tunestep.plan_model import DataPlan
@@ -74,3 +75,28 @@ def _several(s3: Client, data: DataPlan, found: list[Entry]) -> Opened:
     if not files:
         return Opened(data, unread="there is nothing at its place")
     return Opened(data, Source(data.uri, exact or tuple(files)))
+
+
+def registered(sagemaker: Client, text: str) -> s3uri.S3Uri:
+    """Where the registry says that the rows of a DataSet lie, given by its ARN.
+
+    Raises Unreadable when it is no such ARN, may not be read, or names no place; TransientFault and
+    ServiceFault as tunestep.checks.calls does.
+    """
+    arn = arns.parse(text)
+    match = DATASET.fullmatch(arn.resource) if arn and arn.service == "sagemaker" else None
+    if match is None:
+        raise Unreadable("DATA_NOT_FOUND", "It is not the ARN of a registered DataSet with its version.")
+    hub, name, version = match.groups()
+    answer = ask(
+        sagemaker.describe_hub_content,
+        HubName=hub,
+        HubContentType="DataSet",
+        HubContentName=name,
+        HubContentVersion=version,
+    )
+    place = None if answer.problem else dataset_location(answer)
+    if place is None:
+        why = f"cannot be read from the registry ({answer.problem})" if answer.problem else "names no place"
+        raise Unreadable("DATA_NOT_FOUND", f"The DataSet {why}.")
+    return place

@@ -55,40 +55,57 @@ def _channel(channel: "ChannelReport", version_id: str) -> dict[str, Any]:
 
 
 def sentences(short: Mapping[str, Any]) -> list[str]:
-    """The summary in words, a line per channel and one for what both have in common."""
-    said = [f"{name.capitalize()} data: {_words(short[name])}" for name in CHANNELS if name in short]
+    """The summary in words: up to four lines per channel and one for what both have in common.
+
+    Lines stay below the 200 characters that mail and Slack show of one.
+    """
+    said = [line for name in CHANNELS if name in short for line in _words(name.capitalize(), short[name])]
     if overlap := short.get("overlap"):
-        about = "about " if overlap["sampled"] > 1 else ""
-        said.append(f"Validation rows that are training rows too: {about}{overlap['rows']:,}.")
+        said.append(f"Validation rows that are training rows too: {_about(overlap)}{overlap['rows']:,}.")
     return said
 
 
-def _words(channel: Mapping[str, Any]) -> str:
+def _words(name: str, channel: Mapping[str, Any]) -> list[str]:
+    said = [f"{name} data: {_counts(channel)}."]
+    if tokens := channel.get("tokens"):
+        said.append(f"{name} tokens: about {tokens['estimated']:,} ({tokens['how']}).")
+        said.append(f"{name} rows in tokens: {_lengths(tokens, channel.get('length_bias'))}.")
+    known = []
+    if channel["content_sha256"]:
+        known.append(f"SHA-256 {channel['content_sha256']}")
+    if channel["s3_version"]:
+        known.append(f"S3 version {channel['s3_version']}")
+    return [*said, f"{name} content: {'; '.join(known)}."] if known else said
+
+
+def _about(counted: Mapping[str, Any]) -> str:
+    return "about " if counted["sampled"] > 1 else ""
+
+
+def _counts(channel: Mapping[str, Any]) -> str:
     formats = ", ".join(channel["formats"]) or "no known format"
     parts = [f"{channel['rows']:,} rows ({formats}), {channel['bytes']:,} bytes"]
     if not channel["complete"]:
         parts.append("not read to its end")
     if channel["rows_bad"]:
         parts.append(f"{channel['rows_bad']:,} rows wrong")
-    if tokens := channel.get("tokens"):
-        parts.append(_lengths(tokens))
-    if channel["duplicates"] > 0:
-        about = "about " if channel["sampled"] > 1 else ""
-        parts.append(f"{about}{channel['duplicates']:,} duplicates")
-    if bias := channel.get("length_bias"):
-        parts.append(f"chosen answers {bias['ratio']} times as long as rejected ones")
+    if channel["duplicates"] >= 0:
+        parts.append(f"{_about(channel)}{channel['duplicates']:,} duplicates")
     if channel["largest_source"]:
         parts.append(f"{channel['largest_source']:.0%} from the largest source")
-    if channel["content_sha256"]:
-        parts.append(f"SHA-256 {channel['content_sha256']}")
-    if channel["s3_version"]:
-        parts.append(f"S3 version {channel['s3_version']}")
-    return "; ".join(parts) + "."
+    return "; ".join(parts)
 
 
-def _lengths(tokens: Mapping[str, Any]) -> str:
-    spread = f"median {tokens['p50']:,}, 99% up to {tokens['p99']:,}, longest {tokens['longest']:,}"
-    text = f"about {tokens['estimated']:,} tokens ({tokens['how']}): {spread}"
+def _lengths(tokens: Mapping[str, Any], bias: Mapping[str, Any] | None) -> str:
+    text = (
+        f"median {tokens['p50']:,}, 90% up to {tokens['p90']:,}, 99% up to {tokens['p99']:,}, "
+        f"longest {tokens['longest']:,}"
+    )
     if tokens["sequence_length"]:
-        text += f"; {tokens['rows_cut']:,} rows longer than the recipe's {tokens['sequence_length']:,}"
+        text += f"; {tokens['rows_cut']:,} longer than the recipe's {tokens['sequence_length']:,}"
+    if bias:
+        text += (
+            f"; chosen answers {bias['ratio']} times as long as rejected ones, longer in "
+            f"{bias['chosen_longer']:.0%}"
+        )
     return text

@@ -1,17 +1,18 @@
 """The check of a run's data: every row of the planned version, within the function's time."""
 
+import io
 import tempfile
 from typing import Any, BinaryIO
 
 import msgspec
 
-from tunestep import data_sources, data_summary, datasets, recipes
+from tunestep import data_sources, data_summary, datasets, recipes, spending
 from tunestep.context import Context, StepEvent, plan_of, request_of
 from tunestep.data_sources import Opened
-from tunestep.datasets import DatasetReport
+from tunestep.datasets import DatasetReport, RowSample
 from tunestep.findings import Finding, error, errors_by_kind, warning
 from tunestep.plan_model import Plan
-from tunestep.run_files import DATASET, DATASET_FINDINGS
+from tunestep.run_files import DATASET, DATASET_FINDINGS, REWARD_ROWS
 from tunestep.validation import shown
 
 DEADLINE_SECONDS = 13 * 60.0
@@ -21,12 +22,13 @@ DEADLINE_SECONDS = 13 * 60.0
 def check_dataset(context: Context, event: StepEvent) -> dict[str, Any]:
     """The document's ``dataset``: findings with places and rules, a short report, never content.
 
-    The whole report goes to dataset.json, quotes of bad rows to dataset_findings.jsonl and nowhere else.
+    The whole report goes to dataset.json, quotes of bad rows to dataset_findings.jsonl and nowhere else;
+    rows to try the reward on, for a run that has one, to reward_rows.jsonl.
     Skipped, and said so, when the plan has errors. Raises PlanChanged when the data is not what was
     planned, or becomes something else while it is read; TransientFault when S3 is busy.
     """
     if not event.part("plan").get("ok"):
-        return _answer([], None, "not checked because the plan has errors")
+        return _answer([], None, "not checked because the plan has errors") | spending.NOT_REVIEWED
     plan = plan_of(context, event)
     strict = request_of(event, plan).dataset.strict
     channels = [
@@ -34,26 +36,35 @@ def check_dataset(context: Context, event: StepEvent) -> dict[str, Any]:
         for data in (plan.training_data, plan.validation_data)
         if data
     ]
+    sample = RowSample() if plan.reward and channels[0].source else None
     with tempfile.TemporaryFile() as quotes:
-        report = _checked(plan, channels, strict, quotes)
+        report = _checked(plan, channels, strict, quotes, sample)
         quoted = _store_quotes(context, event.run_id, quotes)
     findings = [*_unread(channels, strict), *(report.findings if report else [])]
     for finding in findings:
         if finding.code == "DATA_CHANGED":
             raise data_sources.changed(event.run_id, f"{finding.where}: {finding.message}".rstrip("."))
-    answer = _answer(findings, report, _extent(channels, report))
-    if report:
-        answer["report"] = data_summary.summary(report, _opened(channels))
+    short = data_summary.summary(report, _opened(channels)) if report else {}
+    estimated, passed = spending.weigh(context, plan, short.get("training"))
+    findings += passed
+    answer = _answer(findings, report, _extent(channels, report)) | spending.document(estimated)
+    if sample and answer["ok"]:
+        context.files.put_lines(event.run_id, REWARD_ROWS, io.BytesIO(sample.lines()))
+    if short:
+        answer["report"] = short
     document = {
         **answer,
         "findings": [msgspec.to_builtins(finding) for finding in findings],
         "whole": report.to_document() if report else None,
         "findings_uri": quoted,
     }
+    context.runs.update_run(event.run_id, {"estimate": estimated.stored()})
     return answer | {"findings_uri": quoted} | _store(context, event.run_id, document)
 
 
-def _checked(plan: Plan, channels: list[Opened], strict: bool, quotes: BinaryIO) -> DatasetReport | None:
+def _checked(
+    plan: Plan, channels: list[Opened], strict: bool, quotes: BinaryIO, sample: RowSample | None
+) -> DatasetReport | None:
     """The report on the channels that could be opened; validation data alone stands in the first place."""
     sources = [channel.source for channel in channels if channel.source]
     if not sources:
@@ -68,6 +79,7 @@ def _checked(plan: Plan, channels: list[Opened], strict: bool, quotes: BinaryIO)
         deadline_seconds=DEADLINE_SECONDS,
         strict=strict,
         findings_sink=quotes.write,
+        sample=sample,
     )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,20 @@ def written(folder: Path, content: bytes, name: str = "train.jsonl") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+class Made:
+    """A file whose bytes are made while they are read."""
+
+    def __init__(self, pieces: Iterator[bytes], name: str = "made.jsonl") -> None:
+        self._pieces = pieces
+        self.name, self.size, self.local = name, 0, None
+
+    def open(self) -> "Made":
+        return self
+
+    def read(self, size: int, /) -> bytes:
+        return next(self._pieces, b"")
 
 
 def checked(path: Path, name: str, **options: Any) -> DatasetReport:

@@ -1,12 +1,19 @@
 """``tunestep data``: exit codes, reports and files as a person meets them."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
+from moto import mock_aws
 
 from tests.datasets.samples import lines, right, written
+from tunestep import aws
 from tunestep.cli.data import data
 from tunestep.cli.failure import CliError
 
@@ -91,3 +98,77 @@ def test_a_path_that_is_not_there_is_one_message(command: tuple[str, ...], tmp_p
 
     assert isinstance(result.exception, CliError)
     assert "cannot be read" in str(result.exception)
+
+
+def test_a_files_name_cannot_write_on_the_terminal(tmp_path: Path) -> None:
+    written(tmp_path, b"[]\n", "a\n\x1b[31m.jsonl")
+    written(tmp_path, b"[]\n", "b.jsonl")
+    result = _check(tmp_path)
+
+    assert "b.jsonl" in result.output
+    assert "\x1b" not in result.output
+
+
+ARN = "arn:aws:sagemaker:us-west-2:123456789012:hub-content/H/DataSet/rows/1.0.0"
+
+
+class _Registry:
+    """DescribeHubContent for the one DataSet; ``code`` is what everything is refused with."""
+
+    code = ""
+
+    def describe_hub_content(self, **call: str) -> dict[str, Any]:
+        if self.code:
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "DescribeHubContent")
+        known = call["HubContentName"] == "rows"
+        document = {"DatasetS3Bucket": "bucket", "DatasetS3Prefix": "rows/"} if known else {}
+        return {"HubContentDocument": json.dumps(document)}
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    with mock_aws():
+        clients = SimpleNamespace(s3=boto3.client("s3", region_name="us-east-1"), sagemaker=_Registry())
+        clients.s3.create_bucket(Bucket="bucket")
+        clients.s3.put_object(Bucket="bucket", Key="rows/a.jsonl", Body=lines([right("chat")]))
+        clients.s3.put_object(Bucket="bucket", Key="rows/b.jsonl", Body=lines([{"messages": []}]))
+        monkeypatch.setattr(aws, "Clients", lambda: clients)
+        yield clients
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/rows/", ARN])
+def test_a_prefix_and_a_registered_data_set_are_checked_where_they_lie(
+    place: str, cloud: SimpleNamespace
+) -> None:
+    result = _run("check", place, "--technique", "SFT", "--model", "m")
+
+    assert result.exit_code == 2
+    assert f"NO_MESSAGES at {place} file 2 of 2 line 1" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("arn", "code", "said"),
+    [
+        (ARN.replace("DataSet", "Model"), "", "not the ARN of a registered DataSet"),
+        (ARN.replace("/rows/", "/other/"), "", "names no place"),
+        (ARN, "AccessDenied", "cannot be read from the registry (denied)"),
+        (ARN, "ResourceNotFound", "cannot be read from the registry (absent)"),
+    ],
+)
+def test_a_data_set_that_is_not_to_be_found_is_one_message(
+    arn: str, code: str, said: str, cloud: SimpleNamespace
+) -> None:
+    cloud.sagemaker.code = code
+    result = _run("check", arn, "--technique", "SFT", "--model", "m")
+
+    assert isinstance(result.exception, CliError)
+    assert said in str(result.exception)
+
+
+def test_a_service_that_is_busy_is_another_try_and_exit_code_1(cloud: SimpleNamespace) -> None:
+    cloud.sagemaker.code = "ThrottlingException"
+    result = _run("check", ARN, "--technique", "SFT", "--model", "m")
+
+    assert isinstance(result.exception, CliError)
+    assert result.exception.code == 1
+    assert "Try again later" in str(result.exception)

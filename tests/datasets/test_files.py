@@ -4,6 +4,7 @@ import gzip
 import io
 import itertools
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -20,27 +21,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.datasets.samples import checked, codes, lines, right, written
+from tests.datasets.samples import Made, checked, codes, lines, right, written
 from tunestep import datasets
 from tunestep.datasets import blocks, json_files, parquet_files
 from tunestep.datasets.blocks import MAX_LINE, Unreadable
 from tunestep.datasets.sources import Source
+from tunestep.errors import TransientFault
 
 ROWS = [right("prompt_completion") | {"id": str(number)} for number in range(50)]
-
-
-class Made:
-    """A file whose bytes are made while they are read."""
-
-    def __init__(self, pieces: Iterator[bytes], name: str = "made.jsonl") -> None:
-        self._pieces = pieces
-        self.name, self.size, self.local = name, 0, None
-
-    def open(self) -> "Made":
-        return self
-
-    def read(self, size: int, /) -> bytes:
-        return next(self._pieces, b"")
 
 
 def made(pieces: Iterator[bytes], name: str = "made.jsonl") -> datasets.DatasetReport:
@@ -166,6 +154,12 @@ def test_parquet_rows_are_checked(tmp_path: Path) -> None:
     assert report.training.rows == 5000
 
 
+def _worked() -> float:
+    """Seconds of processor time of this process and its children so far, which other load does not change."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -176,11 +170,12 @@ def test_parquet_rows_are_checked(tmp_path: Path) -> None:
 )
 def test_parquet_that_means_harm_is_a_finding_soon(query: str, expected: set[str], tmp_path: Path) -> None:
     path = _parquet(tmp_path / "rows.parquet", query)
-    began = time.monotonic()
+    before = _worked()
     report = checked(path, "prompt_completion", statistics=False)
 
     assert expected & set(codes(report))
-    assert time.monotonic() - began < 30
+    assert _worked() - before < 10
+    assert report.training.expanded < 80 * 1024 * 1024
     assert not report.training.complete
 
 
@@ -295,19 +290,23 @@ class _Body:
 
 
 class _S3:
-    """As much of S3 as a read needs; the first answer breaks off when asked to."""
+    """As much of S3 as a read needs. The first answer, or every one, breaks off when asked to; after
+    ``fine`` answers it refuses with ``code``, if there is one."""
 
-    def __init__(self, content: bytes, breaks: int = 0, code: str = "") -> None:
+    def __init__(
+        self, content: bytes, breaks: int = 0, code: str = "", fine: int = 0, always: bool = False
+    ) -> None:
         self.calls: list[dict[str, Any]] = []
         self._content, self._breaks, self._code = content, breaks, code
+        self._fine, self._always = fine, always
 
     def get_object(self, **call: Any) -> dict[str, Any]:
         self.calls.append(call)
-        if self._code:
+        if self._code and len(self.calls) > self._fine:
             raise ClientError({"Error": {"Code": self._code, "Message": "secret"}}, "GetObject")
         start = int(call.get("Range", "bytes=0-")[6:-1])
-        breaks, self._breaks = self._breaks, 0
-        return {"Body": _Body(self._content[start:], breaks)}
+        breaks = self._breaks if self._always or len(self.calls) == 1 else 0
+        return {"Body": _Body(self._content[start:], min(breaks, len(self._content) - start))}
 
 
 def _from_s3(client: _S3) -> datasets.DatasetReport:
@@ -327,13 +326,47 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke_in_the_same_version
 
 
 @pytest.mark.parametrize(
-    ("code", "finding"), [("PreconditionFailed", "DATA_CHANGED"), ("AccessDenied", "DATA_UNREADABLE")]
+    ("code", "finding"),
+    [
+        ("PreconditionFailed", "DATA_CHANGED"),
+        ("NoSuchKey", "DATA_CHANGED"),
+        ("NoSuchVersion", "DATA_CHANGED"),
+        ("AccessDenied", "DATA_UNREADABLE"),
+        ("InvalidObjectState", "DATA_UNREADABLE"),
+    ],
 )
 def test_s3_refusals_are_findings_without_its_message(code: str, finding: str) -> None:
     report = _from_s3(_S3(b"", code=code))
 
     assert finding in codes(report)
     assert "secret" not in json.dumps(report.to_document())
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "ServiceUnavailable"])
+@pytest.mark.parametrize("breaks", [0, blocks.READ], ids=["at once", "in the middle"])
+def test_what_passes_by_itself_is_no_finding_but_another_try(code: str, breaks: int) -> None:
+    client = _S3(lines([right("prompt_completion")] * 20_000), breaks, code, fine=1 if breaks else 0)
+
+    with pytest.raises(TransientFault, match=rf"\({code}\)") as caught:
+        _from_s3(client)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_refusal_in_the_middle_is_a_finding_with_the_rows_before_it() -> None:
+    client = _S3(lines([right("prompt_completion")] * 20_000), blocks.READ, "AccessDenied", fine=1)
+    report = _from_s3(client)
+
+    assert "DATA_UNREADABLE" in codes(report)
+    assert 0 < report.training.rows < 20_000
+    assert not report.training.complete
+
+
+def test_a_connection_that_never_holds_is_another_try() -> None:
+    client = _S3(lines([right("prompt_completion")]), breaks=-1, always=True)
+
+    with pytest.raises(TransientFault, match="again and again"):
+        _from_s3(client)
+    assert len(client.calls) < 10
 
 
 def test_importing_the_checker_loads_no_library_for_other_types_and_no_sdk() -> None:

@@ -24,6 +24,12 @@ def _echo(number: int, data: bytes) -> bytes:
     return b"%d:" % number + data
 
 
+@pytest.fixture(autouse=True)
+def _idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else the machine is doing, there is a processor for a second process."""
+    monkeypatch.setattr(pairing, "one_is_free", lambda: True)
+
+
 @pytest.fixture
 def echo() -> Iterator[Partner]:
     made = Partner(_echo)
@@ -94,11 +100,11 @@ def _rows(seed: int) -> bytes:
 def _said(path: Path, monkeypatch: pytest.MonkeyPatch, processors: int, **options: Any) -> tuple[Any, bytes]:
     found: list[bytes] = []
 
-    def made(checker: RowChecker) -> pairing.Pairing:
+    def made(checker: RowChecker, processors: int) -> pairing.Pairing:
         return pairing.Pairing(checker, 1, processors)
 
     monkeypatch.setattr(checker_module, "Pairing", made)
-    report = checked(path, "chat", findings_sink=found.append, **options).to_document()
+    report = checked(path, "chat", findings_sink=found.append, processors=processors, **options).to_document()
     report.pop("seconds")
     return report, b"".join(found)
 
@@ -133,6 +139,31 @@ def test_a_partner_that_is_killed_changes_nothing(tmp_path: Path, monkeypatch: p
 
     assert _said(path, monkeypatch, 2) == alone
     assert killed
+
+
+def test_a_partner_that_gets_no_processor_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, _rows(9))
+    alone = _said(path, monkeypatch, 1)
+    never, end = os.pipe()
+
+    class Stuck(Partner):
+        def __init__(self, work: partner.Work) -> None:
+            super().__init__(lambda number, data: os.read(never, 1))
+
+    monkeypatch.setattr(pairing, "Partner", Stuck)
+    assert _said(path, monkeypatch, 2) == alone
+    os.close(never)
+    os.close(end)
+
+
+def test_answers_that_were_given_up_are_dropped_and_later_ones_are_not(echo: Partner) -> None:
+    for turn in range(4):
+        assert echo.send(turn, b"late")
+        echo.give_up()
+        assert echo.send(turn, b"due")
+        assert echo.receive() == b"%d:due" % turn
 
 
 def test_where_no_process_can_be_forked_one_does_it_all(
@@ -189,6 +220,39 @@ def test_the_second_process_takes_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(counted.hashes.values) == 20_000
     assert sum(map(bool, answered)) > SLOTS
     assert checker.formats["chat"].rows == 20_000
+
+
+def test_a_busy_machine_is_left_to_others_until_a_processor_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, _rows(10))
+    alone = _said(path, monkeypatch, 1)
+    free = iter([False, True])
+    started: list[int] = []
+
+    class Counted(Partner):
+        def __init__(self, work: partner.Work) -> None:
+            started.append(1)
+            super().__init__(work)
+
+    monkeypatch.setattr(pairing, "ALONE", 2)
+    monkeypatch.setattr(pairing, "one_is_free", lambda: next(free))
+    monkeypatch.setattr(pairing, "Partner", Counted)
+
+    assert _said(path, monkeypatch, 2) == alone
+    assert started == [1]
+    assert next(free, None) is None
+
+
+def test_programs_that_want_a_processor_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = tmp_path / "loadavg"
+    monkeypatch.setattr(partner, "Path", lambda _: said)
+    monkeypatch.setattr(partner, "cores", lambda: 2)
+    assert partner.one_is_free()
+    said.write_text("1.00 1.00 1.00 2/500 1234\n")
+    assert partner.one_is_free()
+    said.write_text("1.00 1.00 1.00 3/500 1234\n")
+    assert not partner.one_is_free()
 
 
 def test_nothing_is_forked_for_little_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

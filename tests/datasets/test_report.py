@@ -1,5 +1,6 @@
 """What the report says about the whole of the data, and that none of it is content."""
 
+import gzip
 import hashlib
 import itertools
 import json
@@ -9,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.datasets.samples import RIGHT, checked, codes, lines, right, written
+from tests.datasets.samples import RIGHT, Made, checked, codes, lines, right, written
 from tunestep import datasets
-from tunestep.datasets import hashes
+from tunestep.datasets import blocks, hashes
 from tunestep.datasets.formats import FORMATS
 from tunestep.datasets.lengths import LengthCounter, quarters
+from tunestep.datasets.sources import Source
 
 
 def _pair(prompt: str, completion: str = "b") -> dict[str, str]:
@@ -125,7 +127,7 @@ def test_beyond_its_deadline_the_check_says_how_far_it_got(strict: bool, tmp_pat
         written(tmp_path, lines([_pair(f"{number}")]), f"{number}.jsonl")
     clock = itertools.count()
     report = checked(
-        tmp_path, "prompt_completion", deadline_seconds=4, strict=strict, clock=lambda: float(next(clock))
+        tmp_path, "prompt_completion", deadline_seconds=7, strict=strict, clock=lambda: float(next(clock))
     )
 
     finding = report.findings[0]
@@ -134,6 +136,37 @@ def test_beyond_its_deadline_the_check_says_how_far_it_got(strict: bool, tmp_pat
     assert finding.severity == ("error" if strict else "warning")
     assert report.ok is not strict
     assert report.training.content_sha256 == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["train.jsonl", "train.json", "train.csv", "train.jsonl.gz", "train.parquet"]
+)
+def test_the_deadline_passes_in_files_that_come_to_no_row_too(name: str, tmp_path: Path) -> None:
+    """One endless line, compressed or not, and a file that has to be copied or hashed before it is read."""
+    body = b"x" * (4 * blocks.READ)
+    content = gzip.compress(body, 0) if name.endswith(".gz") else body
+    clock = itertools.count()
+    report = checked(
+        written(tmp_path, content, name), "chat", deadline_seconds=3, clock=lambda: float(next(clock))
+    )
+
+    assert codes(report)[-1] == "DEADLINE"
+    assert report.training.bytes == 3 * blocks.READ
+    assert report.training.out_of_time
+
+
+def test_a_parquet_object_is_not_copied_beyond_the_deadline() -> None:
+    source = Source("s3://b/k", (Made(itertools.repeat(b"PAR1" * 1000), "rows.parquet"),))
+    clock = itertools.count()
+    report = datasets.check(
+        source,
+        technique="SFT",
+        family="open-weights",
+        deadline_seconds=20,
+        clock=lambda: float(next(clock)),
+    )
+
+    assert codes(report) == ["DEADLINE"]
 
 
 def test_the_first_lines_are_listed_and_all_are_written(tmp_path: Path) -> None:

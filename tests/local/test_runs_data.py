@@ -1,18 +1,31 @@
 """Runs whose data holds a secret in every value, key, column and file name: it stays in the data.
 
-Beside the data, the findings file in S3 may quote it; nothing else does, however the run ends.
+Of what the checks write, the findings file in S3 alone quotes it. The other files that hold content are made
+to: they are listed here, each with its reason.
 """
 
+import email
+import email.policy
 import json
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
+from tests.certify.support import products
 from tests.local.laptop import LLAMA, Laptop, jsonl, until
 from tunestep import names
-from tunestep.run_files import DATASET_FINDINGS
+from tunestep.run_files import (
+    DATASET_FINDINGS,
+    REPORT,
+    REPORT_TEXT,
+    REWARD,
+    REWARD_ROWS,
+    SAMPLES,
+)
 
 SECRET = "ROWSECRETc0ffee"
 
@@ -50,6 +63,19 @@ BROKEN = {
 }
 
 
+CONTENT = {
+    DATASET_FINDINGS: "quotes bad rows, for whoever has to correct them",
+    REWARD_ROWS: "rows that the reward is tried on",
+    REWARD: "rows that speak against the reward",
+    SAMPLES: "questions beside the trained model's answers",
+    REPORT: "the same, to be read",
+    REPORT_TEXT: "the same, to be read",
+}
+"""Files below runs/<run id>/ in S3 that hold content of the data, and why."""
+JOBS_REPORT = "/output/report.json"
+"""What the trainer leaves beside the weights it made of the data; only its samples may quote."""
+
+
 def upload(laptop: Laptop, folder: str, files: dict[str, bytes]) -> str:
     """Put files below a prefix of the stack's bucket."""
     for name, content in files.items():
@@ -58,7 +84,7 @@ def upload(laptop: Laptop, folder: str, files: dict[str, bytes]) -> str:
 
 
 def told(laptop: Laptop, run_id: str) -> list[str]:
-    """Every place outside the data that holds the secret: files, table, history, SageMaker, S3."""
+    """Every place outside the data that holds the secret: files, table, history, SageMaker, S3, mails."""
     places = [str(path.relative_to(laptop.home)) for path in laptop.home.rglob("*") if holds(laptop, path)]
     history = laptop.client("stepfunctions").get_execution_history(
         executionArn=laptop.execution_arn(run_id), maxResults=1000
@@ -72,24 +98,63 @@ def told(laptop: Laptop, run_id: str) -> list[str]:
         "status": [laptop("status", run_id, "--local").stdout, laptop.json("status", run_id, "--local")],
     }
     places += [name for name, value in said.items() if SECRET in json.dumps(value, default=str)]
-    s3 = laptop.client("s3")
-    for entry in s3.list_objects_v2(Bucket=laptop.bucket)["Contents"]:
-        key = entry["Key"]
-        if key.startswith("data/") or key.endswith(f"/{DATASET_FINDINGS}"):
-            continue
-        body = s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read()
-        if key.endswith("/output/report.json"):
-            body = without_samples(body)
-        places += [f"s3 {key}"] if SECRET.encode() in body or SECRET in key else []
+    places += [f"mail {path.name}" for path in mails(laptop) if SECRET in mail(path)]
+    places += [f"s3 {key}" for key, body in objects(laptop) if SECRET.encode() in body or SECRET in key]
+    return [*places, *journalled(laptop)]
+
+
+def may_hold(key: str) -> bool:
+    """Whether an object of the bucket is the data, or a file that is made to show some of it."""
+    if key.startswith("data/"):
+        return True
+    return key.startswith("runs/") and key.count("/") == 2 and key.rpartition("/")[2] in CONTENT
+
+
+def objects(laptop: Laptop) -> list[tuple[str, bytes]]:
+    """Keys and bytes of everything in the bucket that may not hold content."""
+    s3, found = laptop.client("s3"), []
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=laptop.bucket):
+        for key in [str(entry["Key"]) for entry in page["Contents"]]:
+            if not may_hold(key):
+                body = s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read()
+                found.append((key, without_samples(body) if key.endswith(JOBS_REPORT) else body))
+    return found
+
+
+def journalled(laptop: Laptop) -> list[str]:
+    """Calls in the laptop's journal that hold the secret, but for uploads of what ``objects`` looks into."""
+    database = sqlite3.connect(f"file:{laptop.home / 'journal.sqlite'}?mode=ro", uri=True)
+    calls = database.execute("SELECT environ, body, body_sha256 FROM calls").fetchall()
+    database.close()
+    assert len(calls) > 50
+    places = []
+    for environ, inline, digest in calls:
+        body = (laptop.home / "objects" / digest).read_bytes() if digest else inline or b""
+        path = str(json.loads(environ)["PATH_INFO"])
+        bucket, _, key = path.lstrip("/").partition("/")
+        upload_of_content = bucket == laptop.bucket and (may_hold(key) or key.endswith(JOBS_REPORT))
+        if SECRET.encode() in environ.encode() + body and not upload_of_content:
+            places.append(f"journal {path}")
     return places
 
 
+def mails(laptop: Laptop) -> list[Path]:
+    return sorted((laptop.home / "outbox").glob("*.eml"))
+
+
+def mail(path: Path) -> str:
+    """A mail as it is read: subject and text, whatever the encoding."""
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    parts = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
+    return "\n".join([str(message["Subject"]), *map(str, parts)])
+
+
 def holds(laptop: Laptop, path: Path) -> bool:
-    """Whether a file holds the secret. The journal is what S3 keeps its objects in on a laptop."""
+    """Whether a file holds the secret. What S3 keeps its objects in is looked into call by call."""
     place = path.relative_to(laptop.home)
     if not path.is_file() or place.parts[0] in {"objects", "assembly"}:
         return False
-    if place.name.startswith("journal.sqlite") or place.name == DATASET_FINDINGS:
+    if place.name.startswith("journal.sqlite"):
         return False
     try:
         content = path.read_bytes()
@@ -98,6 +163,16 @@ def holds(laptop: Laptop, path: Path) -> bool:
     if place.parts[0] == "jobs" and place.name in {"status.json", "report.json"}:
         content = without_samples(content)
     return SECRET.encode() in content or SECRET in str(place)
+
+
+def quoting(laptop: Laptop, run_id: str) -> set[str]:
+    """Names of the run's files that hold the secret."""
+    s3, prefix = laptop.client("s3"), f"runs/{run_id}/"
+    listed = s3.list_objects_v2(Bucket=laptop.bucket, Prefix=prefix)["Contents"]
+    bodies = {
+        entry["Key"]: s3.get_object(Bucket=laptop.bucket, Key=entry["Key"])["Body"].read() for entry in listed
+    }
+    return {key.removeprefix(prefix) for key, body in bodies.items() if SECRET.encode() in body}
 
 
 def without_samples(content: bytes) -> bytes:
@@ -109,7 +184,7 @@ def without_samples(content: bytes) -> bytes:
 
 
 def listen(laptop: Laptop) -> str:
-    """A queue that gets every notice from now on."""
+    """A queue that gets every notice from now on, as a mail address does."""
     sqs, sns = laptop.client("sqs"), laptop.client("sns")
     queue = str(sqs.create_queue(QueueName="notices-about-data")["QueueUrl"])
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -119,6 +194,7 @@ def listen(laptop: Laptop) -> str:
         if found["TopicArn"].endswith(f":{names.topic_name('tunestep')}")
     )
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="somebody@example.com")
     return queue
 
 
@@ -135,7 +211,7 @@ def test_a_run_that_succeeds_shows_nothing_of_its_data_to_the_approver_or_anybod
     queue = listen(laptop)
     run_id = laptop.start(request)
     laptop.waits_in(run_id, "AwaitApproval")
-    asked = until(lambda: notices(laptop, queue))
+    asked = until(lambda: notices(laptop, queue), lambda said: "Decision needed" in said)
     assert "Training data: 48 rows (prompt_completion)" in asked
     assert SECRET not in asked
     laptop("approve", run_id, "--local")
@@ -148,6 +224,8 @@ def test_a_run_that_succeeds_shows_nothing_of_its_data_to_the_approver_or_anybod
     record = laptop.run_file(run_id, "record.json")
     assert record["dataset"]["report"]["overlap"]["rows"] == 4
     assert SECRET not in results
+    assert any("Training data: 48 rows" in mail(path) for path in mails(laptop))
+    assert quoting(laptop, run_id) <= {SAMPLES, REPORT, REPORT_TEXT}
     assert told(laptop, run_id) == []
 
 
@@ -167,6 +245,49 @@ def test_a_run_that_fails_its_check_names_every_fault_and_none_of_the_data(lapto
     shown = laptop("run", "wrong.json", "--local", code=1)
     assert "PrerequisitesNotMet" in shown.stdout + shown.stderr
     assert SECRET not in shown.stdout + shown.stderr
+    assert quoting(laptop, run_id) == {DATASET_FINDINGS}
+    assert told(laptop, run_id) == []
+
+
+def questions(count: int) -> list[dict[str, Any]]:
+    """Right rows for RLVR whose answers can be checked; the secret stands everywhere else."""
+    return [
+        {
+            **row,
+            "prompt": [{"role": "user", "content": f"{SECRET}: {row['prompt'][0]['content']}"}],
+            "data_source": SECRET,
+            "ability": SECRET,
+            "extra_info": {SECRET: SECRET, "answer": f"{SECRET} {row['reward_model']['ground_truth']}"},
+            f"{SECRET}-key": SECRET,
+        }
+        for row in products(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reward", "error"), [("math_answer", ""), ("text_similarity", "RewardNotCertified")]
+)
+def test_a_reinforcement_run_shows_nothing_of_its_data_whether_its_reward_is_certified_or_not(
+    laptop: Laptop, reward: str, error: str
+) -> None:
+    data = upload(laptop, f"asked-{reward}", {f"{SECRET}.jsonl": jsonl(questions(64)).encode()})
+    queue = listen(laptop)
+    run_id = laptop.start(
+        laptop.request(
+            f"rl-{reward}",
+            technique="RLVR",
+            training_data=data,
+            reward={"function": reward},
+            hyperparameters={"max_epochs": 1},
+        )
+    )
+    ended = laptop.ended(run_id)
+    assert ended.get("error", "") == error, ended.get("cause")
+    assert REWARD_ROWS in quoting(laptop, run_id)
+    assert quoting(laptop, run_id) <= set(CONTENT) - {DATASET_FINDINGS}
+    said = until(lambda: notices(laptop, queue))
+    assert run_id in said
+    assert SECRET not in said + str(ended)
     assert told(laptop, run_id) == []
 
 

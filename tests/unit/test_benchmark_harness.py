@@ -95,6 +95,7 @@ def test_a_limit_is_kept_when_the_median_is_below_it(clock: Times, seconds: Time
 
 def chosen(monkeypatch: pytest.MonkeyPatch, *claims: Claim) -> None:
     monkeypatch.setattr(run.rewards, "everything", lambda: list(claims))
+    monkeypatch.setattr(run.datasets, "everything", list)
 
 
 @pytest.mark.parametrize(("at_least", "code"), [(3.0, 0), (5.0, 1)])

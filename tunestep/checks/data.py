@@ -16,7 +16,7 @@ from tunestep.s3uri import S3Uri, S3UriInvalid
 MOST_OBJECTS = 10_000
 """Largest number of objects under one prefix that a plan pins."""
 
-_DATASET = re.compile(r"hub-content/([^/]+)/DataSet/([^/]+)/(\d{1,4}\.\d{1,4}\.\d{1,4})")
+DATASET = re.compile(r"hub-content/([^/]+)/DataSet/([^/]+)/(\d{1,4}\.\d{1,4}\.\d{1,4})")
 
 
 class Data(NamedTuple):
@@ -162,7 +162,7 @@ def _unreadable(inquiry: Inquiry, uri: S3Uri, answer: Answer, where: str) -> Non
 
 def _dataset(inquiry: Inquiry, text: str, where: str) -> DataPlan | None:
     ctx, arn = inquiry.ctx, arns.parse(text)
-    match = _DATASET.fullmatch(arn.resource) if arn and arn.service == "sagemaker" else None
+    match = DATASET.fullmatch(arn.resource) if arn and arn.service == "sagemaker" else None
     if arn is None or match is None:
         inquiry.error(
             "DATASET_ARN_INVALID",
@@ -190,7 +190,7 @@ def _dataset(inquiry: Inquiry, text: str, where: str) -> DataPlan | None:
     if answer.problem:
         _dataset_unreadable(inquiry, text, answer, where)
         return None
-    place = _dataset_location(answer)
+    place = dataset_location(answer)
     if not _dataset_location_allowed(inquiry, text, place, where):
         return None
     return _pinned(inquiry, DataPlan(uri=text, kind="dataset", location=str(place or "")))
@@ -223,7 +223,7 @@ def _dataset_unreadable(inquiry: Inquiry, text: str, answer: Answer, where: str)
     )
 
 
-def _dataset_location(answer: Answer) -> S3Uri | None:
+def dataset_location(answer: Answer) -> S3Uri | None:
     """Where the registry says that the rows are."""
     try:
         document = json.loads(answer.data.get("HubContentDocument") or "{}")

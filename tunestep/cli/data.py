@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tunestep.cli import render
 from tunestep.cli.failure import CliError, aws_errors
+from tunestep.errors import TransientFault, TunestepError
 from tunestep.plan_model import Family, Technique
 from tunestep.text import visible
 
@@ -33,10 +34,12 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("source", metavar="PATH|S3_URI")
+@click.argument("source", metavar="PATH|S3_URI|ARN")
 @click.option("--technique", type=click.Choice(get_args(Technique)), required=True, help="What it is for.")
 @click.option("--model", required=True, help="The base model's name; its family decides the format.")
-@click.option("--validation", metavar="PATH|S3_URI", help="Validation data, to be checked and compared too.")
+@click.option(
+    "--validation", metavar="PATH|S3_URI|ARN", help="Validation data, to be checked and compared too."
+)
 @click.option("--sequence-length", type=click.IntRange(1), help="Tokens that the recipe takes of a row.")
 @click.option("--findings", type=click.Path(dir_okay=False), help="Write every fault to this file.")
 @click.option("--strict", is_flag=True, help="Rows that could not be checked are errors.")
@@ -44,13 +47,15 @@ def data() -> None:
 def check(
     source: str, *, validation: str | None, sequence_length: int | None, findings: str | None, **options: Any
 ) -> None:
-    """Check every row of a file, a folder, an object or a prefix. Exit code 2 when a row is wrong.
+    """Check every row of a file, a folder, an object, a prefix or a registered DataSet.
+
+    Exit code 2 when a row is wrong.
 
     The findings file (JSON lines) quotes up to 120 characters of each bad row; nothing else does.
     """
     from tunestep import datasets  # noqa: PLC0415 - the command's help needs none of it
 
-    with aws_errors("read the data"), _findings_file(findings) as file:
+    with _reading(), _findings_file(findings) as file:
         found = _source(source)
         report = datasets.check(
             found,
@@ -73,7 +78,7 @@ def check(
 
 
 @data.command()
-@click.argument("source", metavar="PATH|S3_URI")
+@click.argument("source", metavar="PATH|S3_URI|ARN")
 @click.argument("output", type=click.Path(dir_okay=False))
 @click.option("--to", "target", type=click.Choice(_FORMATS), required=True, help="The format to write.")
 @click.option("--skip", is_flag=True, help="Leave out rows that cannot be converted.")
@@ -86,7 +91,7 @@ def convert(source: str, output: str, target: str, skip: bool, as_json: bool) ->
     from tunestep.datasets import Unreadable, convert_files  # noqa: PLC0415
 
     place = Path(output)
-    with aws_errors("read the data"), _written_beside(place) as file:
+    with _reading(), _written_beside(place) as file:
         try:
             result = convert_files.convert_source(_source(source), target, file.write)
         except Unreadable as fault:
@@ -112,6 +117,13 @@ def _source(text: str) -> Any:
     from tunestep.datasets import Unreadable, in_s3, local  # noqa: PLC0415
 
     try:
+        if text.startswith("arn:"):
+            from tunestep import data_sources  # noqa: PLC0415
+            from tunestep.aws import Clients  # noqa: PLC0415
+
+            clients = Clients()
+            place = data_sources.registered(clients.sagemaker, text)
+            return in_s3(clients.s3, str(place))._replace(label=text)
         if text.startswith("s3://"):
             from tunestep.aws import Clients  # noqa: PLC0415
 
@@ -119,6 +131,16 @@ def _source(text: str) -> Any:
         return local(Path(text))
     except Unreadable as fault:
         raise CliError(f"{text}: {fault}") from None
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        with aws_errors("read the data"):
+            yield
+    except TunestepError as fault:
+        again = " Try again later." if isinstance(fault, TransientFault) else ""
+        raise CliError(f"could not read the data: {fault}{again}", code=1) from None
 
 
 @contextlib.contextmanager
@@ -164,7 +186,7 @@ def _name_files(channel: dict[str, Any], source: Any) -> None:
     if len(source.files) == 1:
         return
     numbers = {place["file"] for group in channel.get("groups", []) for place in group["first"]}
-    facts = [(f"file {number}", source.files[number - 1].name) for number in sorted(numbers)[:20]]
+    facts = [(f"file {number}", visible(source.files[number - 1].name)) for number in sorted(numbers)[:20]]
     render.print_facts(render.console(), facts)
 
 

@@ -11,7 +11,7 @@ MAX_LINE = 4 * 1024 * 1024
 """Longest row, in bytes: about a million tokens, more than any recipe's sequence length."""
 MAX_RATIO = 200
 """Most bytes that one compressed byte may expand to, once ``FREE`` bytes have been expanded."""
-FREE = 64 * 1024 * 1024
+FREE = 32 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
 

@@ -1,6 +1,7 @@
 """The check of a whole data set: every row of every file, within a deadline, into one report."""
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,26 +10,35 @@ from tunestep.datasets.blocks import Unreadable, cuts
 from tunestep.datasets.conclusions import FileFault, about_overlap, conclude
 from tunestep.datasets.faults import Collector
 from tunestep.datasets.pairing import Pairing
-from tunestep.datasets.reading import Digest, opened
+from tunestep.datasets.reading import Digest, OutOfTime, opened
 from tunestep.datasets.report import ChannelReport, DatasetReport, Overlap
-from tunestep.datasets.rows import RowChecker, collector_paused
+from tunestep.datasets.rows import RowChecker, memory_held
+from tunestep.datasets.sampling import RowSample
 from tunestep.datasets.sources import DataFile, Source
 from tunestep.datasets.statistics import Statistics
 from tunestep.findings import errors_by_kind
 from tunestep.plan_model import Family, Technique
+
+_MARKER = re.compile(r"(?:^|/)[._][^/]*$")
+"""Names such as _SUCCESS."""
 
 
 class _Channel:
     """One channel while it is read."""
 
     def __init__(
-        self, source: Source, checker: RowChecker, hashing: bool, out_of_time: Callable[[], bool]
+        self,
+        source: Source,
+        checker: RowChecker,
+        hashing: bool,
+        out_of_time: Callable[[], bool],
+        processors: int | None,
     ) -> None:
         self.faults: list[FileFault] = []
         self.report = ChannelReport(label=source.label, files=len(source.files))
         self._source = source
         self._checker = checker
-        self._pairing = Pairing(checker)
+        self._pairing = Pairing(checker, processors=processors)
         self._hashing = hashing
         self._out_of_time = out_of_time
         self._digests: list[tuple[str, int]] = []
@@ -59,15 +69,18 @@ class _Channel:
         before = self._checker.rows
         whole = False
         try:
-            with opened(file, digest) as content:
+            with opened(file, digest, self._stopped) as content:
                 self.faults += [FileFault(note, number) for note in content.notes]
                 whole = self._read_lines(content.pieces)
         except Unreadable as fault:
             self.faults.append(FileFault(fault.code, number, str(fault)))
+        except OutOfTime:
+            pass
         finally:
             self._digests.append((digest.close(), digest.size))
         if whole and self._checker.rows == before:
-            self.faults.append(FileFault("FILE_EMPTY", number))
+            marker = len(self._source.files) > 1 and not digest.size and _MARKER.search(file.name)
+            self.faults.append(FileFault("FILE_IS_MARKER" if marker else "FILE_EMPTY", number))
         self.report.bytes += digest.size
         self.report.files_read += whole
         self.report.complete = self.report.complete and whole
@@ -120,14 +133,18 @@ def check(
     strict: bool = False,
     statistics: bool = True,
     findings_sink: Callable[[bytes], object] | None = None,
+    sample: RowSample | None = None,
     clock: Callable[[], float] = time.monotonic,
+    processors: int | None = None,
 ) -> DatasetReport:
     """Check every row of a data set.
 
     ``model`` is a name of the model, for the row counts the service is known to enforce. Beyond
     ``deadline_seconds`` the check stops and says how far it got: a warning, or with ``strict`` an error.
-    Without ``statistics`` only faults are looked for. ``findings_sink`` takes the findings file: JSON
-    lines, one per fault, with file names and quotes, which are nowhere else. Raises nothing about data.
+    Without ``statistics`` only faults are looked for. With more than one of ``processors`` (None: those this
+    process may use) a second process helps with what is large. ``findings_sink`` takes the findings file:
+    JSON lines, one per fault, with file names and quotes, which are nowhere else. ``sample`` is filled with
+    rows of ``source``. Raises nothing about data; TransientFault when S3 cannot be read for now.
     """
     began = clock()
 
@@ -140,9 +157,10 @@ def check(
     for entry in filter(None, (source, validation)):
         collector = Collector(findings_sink)
         numbers = Statistics(sequence_length_tokens)
-        checker = RowChecker(technique, family, collector, numbers if statistics else None)
-        channel = _Channel(entry, checker, statistics, out_of_time)
-        with collector_paused():
+        wanted = sample if entry is source else None
+        checker = RowChecker(technique, family, collector, numbers if statistics else None, wanted)
+        channel = _Channel(entry, checker, statistics, out_of_time, processors)
+        with memory_held():
             channel.read()
         channel.report.groups = collector.groups()
         channel.report.rows_bad = collector.rows["error"]

@@ -28,6 +28,13 @@ class FileFault(NamedTuple):
 
 _FILE_FAULTS: dict[str, tuple[str, str, str]] = {
     "FILE_EMPTY": ("error", "It holds no row.", "Remove it or upload it again."),
+    "FILE_NOT_UTF8": ("error", "", "Save it as UTF-8."),
+    "FILE_IS_MARKER": (
+        "warning",
+        "It is empty and its name begins with _ or ., as markers do that other programs leave. Nothing "
+        "published says that the service passes it over.",
+        "Remove it, or name the files' own folder.",
+    ),
     "GZIP_UNCONFIRMED": (
         "warning",
         "It is gzip. Its rows were checked, but nothing published says that the service reads gzip.",

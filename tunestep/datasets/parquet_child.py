@@ -7,6 +7,10 @@ kept from files, network and extensions by limits that are set before it is load
 
 import resource
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
 
 ABSENT, BROKEN, MEMORY, COLUMNS = 3, 4, 5, 6
 """Exit codes, read by ``tunestep.datasets.parquet_files``."""
@@ -16,6 +20,7 @@ MEMORY_LIMIT = "160MB"
 _ADDRESS_SPACE = 2 * 1024**3
 _SECONDS = 780
 _ROWS = 64
+_FROM = "FROM read_parquet(?, hive_partitioning = false)"
 
 
 def _limit() -> None:
@@ -24,6 +29,14 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection", path: str) -> str:
+    """All columns; a number that is none, or infinite, reads as null, for JSON has no word for it."""
+    described = connection.execute(f"DESCRIBE SELECT * {_FROM}", [path]).fetchall()
+    names = ['"' + row[0].replace('"', '""') + '"' for row in described if row[1] in ("FLOAT", "DOUBLE")]
+    finite = ", ".join(f"CASE WHEN isfinite({name}) THEN {name} END AS {name}" for name in names)
+    return f"* REPLACE ({finite})" if finite else "*"
 
 
 def main(path: str) -> int:
@@ -47,9 +60,10 @@ def main(path: str) -> int:
         columns = connection.execute("SELECT count(*) FROM parquet_schema(?)", [path]).fetchone()
         if columns is None or columns[0] > MAX_COLUMNS:
             return COLUMNS
-        connection.execute("SELECT to_json(r) FROM read_parquet(?, hive_partitioning = false) r", [path])
-        while rows := connection.fetchmany(_ROWS):
-            sys.stdout.buffer.write(b"".join([row[0].encode() + b"\n" for row in rows]))
+        rows = f"SELECT {_columns(connection, path)} {_FROM}"
+        connection.execute(f"SELECT to_json(r) FROM ({rows}) r", [path])  # noqa: S608 - the names are quoted
+        while found := connection.fetchmany(_ROWS):
+            sys.stdout.buffer.write(b"".join([row[0].encode() + b"\n" for row in found]))
         sys.stdout.buffer.flush()
     except (duckdb.OutOfMemoryException, MemoryError):
         return MEMORY

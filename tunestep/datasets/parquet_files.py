@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 import tunestep
 from tunestep.datasets import parquet_child
@@ -96,8 +96,16 @@ def fetched(raw: Iterable[bytes], size: int, use: Callable[[Path], Iterator[byte
     room = shutil.disk_usage(tempfile.gettempdir()).free - _KEPT_FREE
     if size > room:
         raise Unreadable("ROWS_NOT_CHECKED", f"{size} bytes do not fit on the temporary disk.")
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+    with tempfile.NamedTemporaryFile(suffix=".parquet", buffering=0) as copy:
         for piece in raw:
-            copy.write(piece)
-        copy.flush()
+            _write(copy, piece)
         yield from use(Path(copy.name))
+
+
+def _write(copy: IO[bytes], piece: bytes) -> None:
+    rest = memoryview(piece)
+    try:
+        while rest:
+            rest = rest[copy.write(rest) :]
+    except OSError:
+        raise Unreadable("ROWS_NOT_CHECKED", "The temporary disk is full.") from None

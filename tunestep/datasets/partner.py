@@ -12,11 +12,12 @@ import select
 import signal
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from struct import Struct
 from typing import NoReturn
 
-SLOTS = 4
-"""Pieces under way at once: enough that the second process has one to go on with."""
+SLOTS = 8
+"""Pieces under way at once: enough for the second process to go on while this one has no processor."""
 SLOT = 512 * 1024
 """Largest piece in bytes: a read and the line before it, if that is not very long."""
 _PIECE = Struct("<qqq")
@@ -32,6 +33,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
+def one_is_free() -> bool:
+    """Whether no more than this many programs, this one among them, want a processor just now."""
+    try:
+        running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]
+    except (OSError, IndexError):
+        return True
+    return int(running) <= cores()
+
+
 class Partner:
     """The second process. It ends with ``close``, and by itself when this process is gone.
 
@@ -41,7 +51,7 @@ class Partner:
 
     def __init__(self, work: Work) -> None:
         self._memory = mmap.mmap(-1, SLOTS * SLOT)
-        self._sent = self._received = 0
+        self._sent = self._received = self._given_up = 0
         asked, self._ask = os.pipe()
         self._answered, answer = os.pipe()
         try:
@@ -65,6 +75,7 @@ class Partner:
 
     def send(self, number: int, data: bytes) -> bool:
         """Hand a piece over; False when the other process has enough to do, is gone, or cannot take it."""
+        self._forget()
         if not self._alive or self._sent - self._received == SLOTS or len(data) > SLOT:
             return False
         start = self._sent % SLOTS * SLOT
@@ -77,12 +88,29 @@ class Partner:
         self._sent += 1
         return True
 
-    def ready(self) -> bool:
-        """Whether ``receive`` would not wait."""
-        return not self._alive or bool(self._ready.poll(0))
+    def ready(self, milliseconds: int = 0) -> bool:
+        """Whether ``receive`` would not wait, at least after so long."""
+        self._forget(milliseconds)
+        return not self._alive or (not self._given_up and bool(self._ready.poll(milliseconds)))
+
+    def give_up(self) -> None:
+        """Do without the answer to the oldest piece: it will be dropped when it comes."""
+        self._given_up += 1
+
+    def _forget(self, milliseconds: int = 0) -> None:
+        """Drop the answers that nobody waits for any more and that have come, or come so soon."""
+        while self._given_up and self._alive and self._ready.poll(milliseconds):
+            self._given_up -= 1
+            self._next()
 
     def receive(self) -> bytes | None:
         """The answer to the oldest piece without one; None when it will never come."""
+        while self._given_up and self._alive:
+            self._given_up -= 1
+            self._next()
+        return self._next()
+
+    def _next(self) -> bytes | None:
         start = self._received % SLOTS * SLOT
         self._received += 1
         said = os.read(self._answered, _ANSWER.size) if self._alive else b""

@@ -3,11 +3,11 @@
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from tunestep.datasets.blocks import GZIP, chunks, inflated
+from tunestep.datasets.blocks import GZIP, Unreadable, chunks, inflated
 from tunestep.datasets.sources import DataFile
 
 KNOWN_TYPES = (".jsonl", ".json", ".csv", ".parquet")
@@ -21,6 +21,10 @@ class Opened(NamedTuple):
     pieces: Iterator[bytes]
     unit: str
     notes: tuple[str, ...] = ()
+
+
+class OutOfTime(Exception):  # noqa: N818 - ends the reading of a file, and is told as a finding
+    """The deadline passed while a file was read."""
 
 
 class Digest:
@@ -52,16 +56,28 @@ class Digest:
         return self._hash.hexdigest() if self._hashing else ""
 
 
+def _never() -> bool:
+    return False
+
+
 @contextlib.contextmanager
-def opened(file: DataFile, digest: Digest) -> Iterator[Opened]:
-    """A file's rows. Raises Unreadable, here or while the pieces are read."""
+def opened(file: DataFile, digest: Digest, out_of_time: Callable[[], bool] = _never) -> Iterator[Opened]:
+    """A file's rows. Raises Unreadable, OutOfTime and TransientFault, here or while the pieces are read."""
     stream = file.open()
     try:
-        yield _opened(file, digest.over(chunks(stream)))
+        yield _opened(file, _in_time(digest.over(chunks(stream)), out_of_time))
     finally:
         close = getattr(stream, "close", None)
         if close:
             close()
+
+
+def _in_time(pieces: Iterator[bytes], out_of_time: Callable[[], bool]) -> Iterator[bytes]:
+    """Looks at the clock for every piece: a file may take long before it comes to its first row."""
+    for piece in pieces:
+        if out_of_time():
+            raise OutOfTime
+        yield piece
 
 
 def _opened(file: DataFile, raw: Iterator[bytes]) -> Opened:
@@ -74,7 +90,9 @@ def _opened(file: DataFile, raw: Iterator[bytes]) -> Opened:
     if first.startswith(GZIP):
         pieces, notes = inflated(pieces), ("GZIP_UNCONFIRMED",)
         name = name.removesuffix(".gz").removesuffix(".gzip")
-    elif not name.endswith(KNOWN_TYPES):
+    elif _is_wide(first[:4]):
+        raise Unreadable("FILE_NOT_UTF8", "It begins as text in UTF-16 or UTF-32 does.")
+    elif first and not name.endswith(KNOWN_TYPES):
         notes = ("FILE_TYPE_UNKNOWN",)
     if name.endswith(".csv"):
         from tunestep.datasets import csv_files  # noqa: PLC0415 - loaded when such a file is met
@@ -85,6 +103,11 @@ def _opened(file: DataFile, raw: Iterator[bytes]) -> Opened:
 
         return Opened(json_files.lines(pieces), "row", notes)
     return Opened(pieces, "line", notes)
+
+
+def _is_wide(begin: bytes) -> bool:
+    """A byte order mark of two bytes, or characters of which each has a byte that is zero."""
+    return begin.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"\0" in begin and bool(begin.strip(b"\0")))
 
 
 def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """The rows of the known formats as types, strict enough that what msgspec decodes needs few more checks.
 
 Fields typed None stand for those that would make the row one of another format. The types named ``Alone``
-allow no other fields than the format's (and an id).
+allow no other fields than the format's (and an id): what they decode is text in UTF-8, but for what they
+hold as ``msgspec.Raw``.
 """
 
 from typing import Annotated, Any, Literal
@@ -74,6 +75,19 @@ class RlRow(msgspec.Struct, gc=False):
     completion: None = None
     input: None = None
     query: None = None
+
+
+class RewardAlone(Reward, gc=False, forbid_unknown_fields=True):
+    style: str = ""
+
+
+class RlAlone(RlRow, gc=False, forbid_unknown_fields=True, kw_only=True):
+    """``extra_info`` holds whatever a data set's author thought of: it is not looked into."""
+
+    prompt: Text | list[MessageAlone]  # type: ignore[assignment]
+    reward_model: RewardAlone
+    extra_info: msgspec.Raw = msgspec.Raw()
+    id: str | int | None = None
 
 
 class Part(msgspec.Struct, gc=False):

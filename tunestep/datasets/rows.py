@@ -1,5 +1,6 @@
 """The rows of one channel: whole blocks on the fast path, single lines where a block is not plainly right."""
 
+import functools
 import gc
 import json
 import re
@@ -17,6 +18,7 @@ from tunestep.datasets.hashes import hashed
 from tunestep.datasets.lengths import row_quarters
 from tunestep.datasets.report import FormatCount
 from tunestep.datasets.rules import diagnose
+from tunestep.datasets.sampling import RowSample
 from tunestep.datasets.shapes import SHAPES, Lengths, Shape
 from tunestep.datasets.statistics import Statistics
 from tunestep.plan_model import Family, Technique
@@ -25,14 +27,29 @@ _SPACE = b" \t\r\n"
 _UNDECODABLE = (msgspec.DecodeError, RecursionError, ValueError)
 _FIRST, _LAST, _END = itemgetter(0), itemgetter(-1), itemgetter(slice(-2, None))
 _FIRSTS, _LASTS, _ENDS = {ord("{")}, {ord("}")}, {b"}\n"}
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
+_KEPT = 16 * 1024 * 1024
+
+
+@functools.cache
+def _keep_memory() -> None:
+    """Have glibc keep the memory of a block for the next one, instead of giving it back page by page.
+
+    It keeps up to twice the size of the largest piece that was ever given back (mallopt(3),
+    M_MMAP_THRESHOLD). This piece is the first of its size, so that it comes zeroed and is never touched.
+    """
+    bytes(_KEPT)
+
+
 @contextmanager
-def collector_paused() -> Iterator[None]:
-    """Rows hold no cycles, so looking for them is time lost; without the pause, every block costs a look."""
+def memory_held() -> Iterator[None]:
+    """Blocks of rows come and go, all alike and without cycles: nothing is collected in between."""
     was_on = gc.isenabled()
     gc.disable()
+    _keep_memory()
     try:
         yield
     finally:
@@ -66,11 +83,16 @@ class RowChecker:
     """Checks cuts of lines: what ``inspect`` says of them (anywhere, in any order), ``take`` counts in order.
 
     ``statistics`` is None when only faults are asked for; keys that stand twice are then found only in
-    rows that are looked at closely for another reason.
+    rows that are looked at closely for another reason. ``sample`` is shown every row that was counted.
     """
 
     def __init__(
-        self, technique: Technique, family: Family, collector: Collector, statistics: Statistics | None
+        self,
+        technique: Technique,
+        family: Family,
+        collector: Collector,
+        statistics: Statistics | None,
+        sample: RowSample | None = None,
     ) -> None:
         self.rows = self.expanded = 0
         self.formats: dict[str, FormatCount] = {}
@@ -82,6 +104,7 @@ class RowChecker:
         """Formats whose rows were seen with other fields."""
         self._collector = collector
         self._statistics = statistics
+        self._sample = sample
 
     @property
     def number(self) -> int:
@@ -103,6 +126,7 @@ class RowChecker:
 
     def take(self, cut: Cut, passed: Passed | None) -> None:
         """Count the file's next lines, or look at each of them when they are not plainly right."""
+        before = self.rows
         self.expanded += cut.long or len(cut.data)
         if cut.long:
             self._take_long(cut.long)
@@ -116,6 +140,8 @@ class RowChecker:
                 if text.strip(_SPACE):
                     self._check_line(text)
                 self._line += 1
+        if self._sample is not None:
+            self._sample.take(cut, before, self.rows - before)
 
     def _take_long(self, size: int) -> None:
         self.rows += 1
@@ -143,7 +169,7 @@ class RowChecker:
             return None
         if self._statistics is None:
             return Passed(shape.name, len(ended), len(rows))
-        if any(data.count(key) > len(rows) for key in shape.keys):
+        if _may_repeat(shape, rows, data) and any(map(_repeated_keys, lines)):
             return None
         bare = [line.removesuffix(b"\n") for line in lines]
         return Passed(shape.name, len(ended), len(rows), hashed(bare), shape.lengths(rows))
@@ -159,9 +185,11 @@ class RowChecker:
         """Rows of this shape in UTF-8; None when there is anything else."""
         if shape.alone is not None and shape.name not in self._accompanied:
             try:
-                return shape.alone.decode_lines(data)
+                rows = shape.alone.decode_lines(data)
             except _UNDECODABLE:
                 pass
+            else:
+                return rows if _in_utf8(shape.passed_over(rows)) else None
         try:
             rows = shape.decoder.decode_lines(data)
         except _UNDECODABLE:
@@ -170,6 +198,9 @@ class RowChecker:
         return rows if _in_utf8(data) else None
 
     def _check_line(self, line: bytes) -> None:
+        if not line.lstrip(_SPACE).startswith(b"{"):
+            self._look_closely(line)
+            return
         for place, shape in enumerate(self._shapes):
             passed = self._passed(shape, line, [line])
             if passed is not None:
@@ -230,6 +261,13 @@ def _decoded(line: bytes) -> tuple[Any, list[Fault]]:
         return None, [Fault("ROW_NOT_JSON", "$", found)]
 
 
+def _may_repeat(shape: Shape, rows: list[Any], data: bytes) -> bool:
+    """Whether some key could stand twice: a name occurs too often, or is written with escapes."""
+    if any(data.count(name) > most for name, most in shape.keys(rows)):
+        return True
+    return b"\\u00" in data and _ESCAPED_ASCII.search(data) is not None
+
+
 class _Repeated(Exception):  # noqa: N818 - ends the reading of a row early, and nothing more
     pass
 
@@ -239,9 +277,12 @@ def _distinct(pairs: list[tuple[str, Any]]) -> None:
         raise _Repeated
 
 
+_UNREPEATED = json.JSONDecoder(object_pairs_hook=_distinct).decode
+
+
 def _repeated_keys(line: bytes) -> list[Fault]:
     try:
-        json.loads(line, object_pairs_hook=_distinct)
+        _UNREPEATED(line.decode())
     except _Repeated:
         return [Fault("DUPLICATE_KEY", "$", "a key that stands twice")]
     except (ValueError, RecursionError):

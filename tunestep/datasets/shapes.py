@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tunestep.datasets import row_keys
 from tunestep.datasets.lengths import quarters
+from tunestep.datasets.row_keys import Keys, sorted_out
 from tunestep.datasets.row_types import (
     ChatAlone,
     ChatRow,
@@ -23,6 +25,7 @@ from tunestep.datasets.row_types import (
     PreferenceAlone,
     PreferenceRow,
     PromptCompletionRow,
+    RlAlone,
     RlRow,
 )
 from tunestep.datasets.rules import absent, order_fault
@@ -41,19 +44,25 @@ class Lengths(NamedTuple):
     source: str = ""
 
 
+def _nothing(_: Sequence[Any]) -> bytes:
+    return b""
+
+
 class Shape(NamedTuple):
-    """``keys`` are names that occur once in a row; ``good`` speaks for all rows at once.
+    """``keys`` says of names how often they occur in rows without one that stands twice; ``good`` speaks for
+    all rows at once.
 
     ``alone`` decodes rows without other fields than the format's: then every text was decoded, and nothing
-    is left that might not be UTF-8.
+    is left that might not be UTF-8 but ``passed_over``.
     """
 
     name: str
     decoder: msgspec.json.Decoder[Any]
-    keys: tuple[bytes, ...]
+    keys: Callable[[Sequence[Any]], Keys]
     good: Callable[[Sequence[Any], Technique], bool]
     lengths: Callable[[Sequence[Any]], list[Lengths]]
     alone: msgspec.json.Decoder[Any] | None = None
+    passed_over: Callable[[Sequence[Any]], bytes] = _nothing
 
 
 class _Orders:
@@ -78,9 +87,10 @@ _ASKED = _Orders(("user", "tool"), 1)
 
 
 def _any_absent(truths: list[Any]) -> bool:
-    if all(truths) and not _blank([truth for truth in truths if type(truth) is str]):
+    texts, others = sorted_out(truths)
+    if all(truths) and not _blank(texts):
         return False
-    return any(map(absent, truths))
+    return any(map(absent, texts + others))
 
 
 def _blank(texts: list[str]) -> bool:
@@ -91,25 +101,21 @@ def _roles(conversations: Sequence[Sequence[Any]]) -> set[tuple[str, ...]]:
     return {tuple([message.role for message in messages]) for messages in conversations}
 
 
+def _contents(conversations: Sequence[Sequence[Any]]) -> list[Any]:
+    return [message.content for messages in conversations for message in messages]
+
+
 def _asked_well(prompts: list[Any]) -> bool:
     """Prompts that are texts, or messages that end with a question."""
-    texts = [prompt for prompt in prompts if type(prompt) is str]
-    if len(texts) < len(prompts):
-        conversations = [prompt for prompt in prompts if type(prompt) is not str]
-        if not _ASKED.all_right(_roles(conversations)):
-            return False
-        texts += [message.content for messages in conversations for message in messages]
-    return not _blank(texts)
+    texts, conversations = sorted_out(prompts)
+    return not (_blank(texts) or _blank(_contents(conversations))) and _ASKED.all_right(_roles(conversations))
 
 
 def _answered_well(answers: list[Any]) -> bool:
-    texts = [answer for answer in answers if type(answer) is str]
-    if len(texts) < len(answers):
-        conversations = [answer for answer in answers if type(answer) is not str]
-        if not all(messages and messages[-1].role == "assistant" for messages in conversations):
-            return False
-        texts += [message.content for messages in conversations for message in messages]
-    return not _blank(texts)
+    texts, conversations = sorted_out(answers)
+    if not all(messages and messages[-1].role == "assistant" for messages in conversations):
+        return False
+    return not (_blank(texts) or _blank(_contents(conversations)))
 
 
 def _measured(value: Any) -> int:
@@ -118,8 +124,7 @@ def _measured(value: Any) -> int:
 
 def _chat_good(rows: Sequence[ChatRow], _: Technique) -> bool:
     conversations = [row.messages for row in rows]
-    texts = [message.content for messages in conversations for message in messages]
-    return not _blank(texts) and _ANSWERED.all_right(_roles(conversations))
+    return not _blank(_contents(conversations)) and _ANSWERED.all_right(_roles(conversations))
 
 
 def _chat_lengths(rows: Sequence[ChatRow]) -> list[Lengths]:
@@ -153,6 +158,10 @@ def _rl_good(rows: Sequence[RlRow], technique: Technique) -> bool:
     if technique == "RLVR" and _any_absent([row.reward_model.ground_truth for row in rows]):
         return False
     return _asked_well([row.prompt for row in rows])
+
+
+def _rl_passed_over(rows: Sequence[RlAlone]) -> bytes:
+    return b"".join([row.extra_info for row in rows])
 
 
 def _rl_lengths(rows: Sequence[RlRow]) -> list[Lengths]:
@@ -226,7 +235,7 @@ SHAPES: dict[str, Shape] = {
         Shape(
             "chat",
             msgspec.json.Decoder(ChatRow),
-            (b'"messages"',),
+            row_keys.chat_keys,
             _chat_good,
             _chat_lengths,
             msgspec.json.Decoder(ChatAlone),
@@ -234,7 +243,7 @@ SHAPES: dict[str, Shape] = {
         Shape(
             "prompt_completion",
             msgspec.json.Decoder(PromptCompletionRow),
-            (b'"prompt"', b'"completion"'),
+            row_keys.pair_keys,
             _pair_good,
             _pair_lengths,
             msgspec.json.Decoder(PairAlone),
@@ -242,30 +251,38 @@ SHAPES: dict[str, Shape] = {
         Shape(
             "preference",
             msgspec.json.Decoder(PreferenceRow),
-            (b'"prompt"', b'"chosen"', b'"rejected"'),
+            row_keys.preference_keys,
             _preference_good,
             _preference_lengths,
             msgspec.json.Decoder(PreferenceAlone),
         ),
-        Shape("rl", msgspec.json.Decoder(RlRow), (b'"prompt"', b'"ground_truth"'), _rl_good, _rl_lengths),
+        Shape(
+            "rl",
+            msgspec.json.Decoder(RlRow),
+            row_keys.rl_keys,
+            _rl_good,
+            _rl_lengths,
+            msgspec.json.Decoder(RlAlone),
+            _rl_passed_over,
+        ),
         Shape(
             "nova_conversation",
             msgspec.json.Decoder(NovaConversationRow),
-            (b'"messages"',),
+            row_keys.conversation_keys,
             _conversation_good,
             _conversation_lengths,
         ),
         Shape(
             "nova_preference",
             msgspec.json.Decoder(NovaPreferenceRow),
-            (b'"messages"', b'"candidates"'),
+            row_keys.nova_preference_keys,
             _nova_preference_good,
             _nova_preference_lengths,
         ),
         Shape(
             "nova_rl",
             msgspec.json.Decoder(NovaRlRow),
-            (b'"messages"', b'"reference_answer"'),
+            row_keys.nova_rl_keys,
             _nova_rl_good,
             _chat_lengths,
         ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tunestep import s3uri
 from tunestep.datasets.blocks import Readable, Unreadable
+from tunestep.errors import TransientFault
 
 if TYPE_CHECKING:
     from tunestep.aws import Client
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 MOST_FILES = 10_000
 """Most files of one channel."""
 _ATTEMPTS = 4
+_GONE = frozenset(("PreconditionFailed", "412", "NoSuchKey", "NoSuchVersion", "404"))
 
 
 class DataFile(Protocol):
@@ -25,7 +27,7 @@ class DataFile(Protocol):
     @property
     def local(self) -> Path | None: ...
     def open(self) -> Readable:
-        """Raises Unreadable."""
+        """Raises Unreadable, and TransientFault when trying again later may help; so do the reads."""
 
 
 class Source(NamedTuple):
@@ -115,13 +117,8 @@ class _Stream:
             return self._file.client.get_object(
                 Bucket=self._file.uri.bucket, Key=self._file.uri.key, **pinned
             )["Body"]
-        except ClientError as fault:
-            code = str(fault.response.get("Error", {}).get("Code", ""))
-            if code in ("PreconditionFailed", "412"):
-                raise Unreadable("DATA_CHANGED", "The object is no longer the one that was listed.") from None
-            raise Unreadable("DATA_UNREADABLE", f"S3 refuses to hand it out ({code}).") from None
-        except BotoCoreError as fault:
-            raise Unreadable("DATA_UNREADABLE", f"S3 cannot be reached ({type(fault).__name__}).") from None
+        except (ClientError, BotoCoreError) as fault:
+            raise _refusal(fault, "hand it out") from None
 
     def read(self, size: int, /) -> bytes:
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
@@ -137,11 +134,26 @@ class _Stream:
                 continue
             self._place += len(piece)
             return piece
-        raise Unreadable("DATA_UNREADABLE", "The connection to S3 breaks again and again.")
+        raise TransientFault("The connection to S3 breaks again and again.")
 
     def close(self) -> None:
         if self._body is not None:
             self._body.close()
+
+
+def _refusal(fault: Exception, what: str) -> Unreadable | TransientFault:
+    """What to raise for a call that S3 did not answer; its message may name the object: left out."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    from tunestep.aws import error_code  # noqa: PLC0415
+    from tunestep.faults import transient  # noqa: PLC0415
+
+    code = error_code(fault) if isinstance(fault, ClientError) else type(fault).__name__
+    if transient(fault):
+        return TransientFault(f"S3 does not {what} for now ({code}).")
+    if code in _GONE:
+        return Unreadable("DATA_CHANGED", "The object is no longer the one that was listed.")
+    return Unreadable("DATA_UNREADABLE", f"S3 refuses to {what} ({code}).")
 
 
 def local(path: Path) -> Source:
@@ -171,6 +183,7 @@ def in_s3(client: "Client", text: str, *, version_id: str = "") -> Source:
 
     Raises:
         Unreadable: as for local files, or S3 refuses.
+        TransientFault: S3 is busy or cannot be reached.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
@@ -182,11 +195,8 @@ def in_s3(client: "Client", text: str, *, version_id: str = "") -> Source:
         return _source(text, _listed(client, uri))
     except s3uri.S3UriInvalid as fault:
         raise Unreadable("DATA_NOT_FOUND", f"It is no S3 URI: {fault}.") from None
-    except ClientError as fault:
-        code = str(fault.response.get("Error", {}).get("Code", ""))
-        raise Unreadable("DATA_UNREADABLE", f"S3 refuses to list it ({code}).") from None
-    except BotoCoreError as fault:
-        raise Unreadable("DATA_UNREADABLE", f"S3 cannot be reached ({type(fault).__name__}).") from None
+    except (ClientError, BotoCoreError) as fault:
+        raise _refusal(fault, "list it") from None
 
 
 def _listed(client: "Client", uri: s3uri.S3Uri) -> list[S3File]:

@@ -1,0 +1,126 @@
+"""What a cold start costs: ``python -m benchmarks.cold_starts [--json]``.
+
+Every row is a fresh process that imports one thing, with nothing else on its path: handlers from the core
+asset as it is deployed, plain boto3 from an ordinary installation, and SageMaker's SDK from its own
+environment. Time is the clock's and the processor's, memory the process's peak, size that of what is
+deployed. Exit code 1 when a handler is over its budget.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import harness
+from infra.budgets import BUDGETS, CORE
+from infra.bundle import LOCK, Bundle
+from tunestep import names
+
+SDK = Path(".venv-sdk")
+_MEASURE = """
+import resource, sys, time
+sys.path[:0] = sys.argv[2:]
+started, work = time.perf_counter(), time.process_time()
+exec(sys.argv[1])
+print(1000 * (time.perf_counter() - started), 1000 * (time.process_time() - work),
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Medians of one row: milliseconds by the clock and of the processor, MiB of memory, MB on disk."""
+
+    what: str
+    clock_ms: float
+    processor_ms: float
+    memory_mib: float
+    size_mb: float
+
+
+def start(what: str, code: str, *paths: Path, python: str = sys.executable, rounds: int) -> Start:
+    """Run ``code`` in fresh processes. Raises subprocess.CalledProcessError when it does not run."""
+    taken = []
+    for _ in range(rounds + 1):
+        done = subprocess.run(  # noqa: S603 - an interpreter of ours and code of ours
+            [python, "-I", "-S", "-c", _MEASURE, code, *map(str, paths)],
+            env={"AWS_DEFAULT_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        taken.append([float(number) for number in done.stdout.split()[-3:]])
+    # The first round fills the page cache.
+    clock, processor, memory = (statistics.median(column) for column in zip(*taken[1:], strict=True))
+    return Start(what, clock, processor, memory, sum(size(path) for path in paths) / 1e6)
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def rows(core: Path, plain: Path, rounds: int) -> list[Start]:
+    """Every handler, one with its clients, and the peers, in one run."""
+    found = [start(verb, f"import lambdas.{verb}", core, rounds=rounds) for verb in names.FUNCTIONS]
+    clients = "from tunestep.aws import Clients\nmade = Clients(region='us-west-2')\nmade.sagemaker, made.s3"
+    session = "import boto3\n" + "\n".join(
+        f"boto3.client({name!r}, region_name='us-west-2')" for name in ("sagemaker", "s3")
+    )
+    found += [
+        start("validate, with clients", f"import lambdas.validate\n{clients}", core, rounds=rounds),
+        start("plain boto3", "import boto3", plain, rounds=rounds),
+        start("plain boto3, with clients", session, plain, rounds=rounds),
+    ]
+    for site in sorted(SDK.glob("lib/python*/site-packages")):
+        code = "from sagemaker.train.sft_trainer import SFTTrainer"
+        found.append(start("SageMaker SDK", code, site, python=str(SDK / "bin/python"), rounds=rounds))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_starts", description="Cold starts.")
+    parser.add_argument("--rounds", type=int, default=5, help="measured processes each (default 5)")
+    parser.add_argument("--json", action="store_true", help="as JSON on standard output")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        core, plain = Path(scratch) / "core", Path(scratch) / "plain"
+        bundle = Bundle(lock=LOCK, architecture="arm64" if platform.machine() == "aarch64" else "x86_64")
+        bundle.build(core)
+        bundle.install(LOCK, plain)
+        found = rows(core, plain, options.rounds)
+    machine = harness.surroundings(("boto3", "sagemaker"))
+    if options.json:
+        print(json.dumps({"machine": machine, "starts": [asdict(row) for row in found]}, indent=2))
+    else:
+        print(_as_text(found, machine))
+    budget = BUDGETS[CORE]
+    kept = [
+        row.processor_ms <= budget.milliseconds and row.size_mb * 1e6 <= budget.size
+        for row in found
+        if row.what in names.FUNCTIONS
+    ]
+    return 0 if all(kept) else 1
+
+
+def _as_text(found: list[Start], machine: dict[str, str]) -> str:
+    lines = [
+        ", ".join(f"{name} {value}" for name, value in machine.items()),
+        "",
+        f"{'what':<28}{'clock ms':>10}{'processor ms':>14}{'memory MiB':>12}{'size MB':>10}",
+    ]
+    lines += [
+        f"{row.what:<28}{row.clock_ms:>10.0f}{row.processor_ms:>14.0f}{row.memory_mib:>12.0f}"
+        f"{row.size_mb:>10.1f}"
+        for row in found
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
