@@ -1,110 +1,43 @@
 """The approval gate: a question stored before it is asked, decided exactly once, delivered after."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 from aws_lambda_powertools import Logger
 
-from tunestep import notices, runs, tokens
+from tunestep import acceptances, notices, requester, runs, spending, tokens
+from tunestep.approval_facts import answer, asks_always, differences, question
+from tunestep.approval_states import APPROVED, DECLINED, EXPIRED, PENDING
 from tunestep.context import Context, StepEvent, plan_of
 from tunestep.errors import ApprovalDeclined, ApprovalExpired, PlanChanged, ServiceFault, TunestepError
 from tunestep.faults import AWS_FAULTS, describe
-from tunestep.plan_model import Plan, RewardPlan
-from tunestep.request import RequestInvalid, parse, request_hash
+from tunestep.gate import announce, asking, links, people
+from tunestep.plan_model import Plan
 from tunestep.runs import Item, run_pk
 from tunestep.text import one_line
 from tunestep.tracking import TOKEN_SLACK_SECONDS, stopped
 
-PENDING = "PENDING"
-APPROVED = "APPROVED"
-DECLINED = "DECLINED"
-EXPIRED = "EXPIRED"
-
-_LONGEST_CHAIN = 20
-"""How many earlier attempts are asked for a decision."""
+Channel = Literal["page", "slack", "api", "cli"]
+Assurance = Literal["link holder", "Slack user", "IAM principal", "unverified"]
+"""How well the record knows who decided, from a link that was passed on to a signed request."""
 
 logger = Logger(child=True)
-
-
-def facts(plan: Plan) -> dict[str, Any]:
-    """What a decision is about; a decision counts only for exactly these."""
-    licence = {
-        "name": plan.licence.name,
-        "url": plan.licence.url,
-        "text_uri": plan.licence.text_uri,
-        "text_sha256": plan.licence.text_sha256,
-        "revision": plan.licence.revision,
-        "statement": plan.licence.statement,
-    }
-    return {
-        "request_hash": plan.request_hash,
-        "model_arn": plan.model.arn,
-        "model_version": plan.model.version,
-        "source_model_package_arn": plan.model.source_model_package_arn,
-        "licence": licence,
-        **({"reward": _pins(plan.reward)} if plan.reward else {}),
-    }
-
-
-def _pins(reward: RewardPlan) -> dict[str, str]:
-    """What scores the answers, and the digests by which it is known again."""
-    shown = (
-        *("kind", "value", "function_arn", "code_sha256", "configuration_sha256"),
-        *("prompt_uri", "prompt_version_id", "prompt_sha256", "judge_model"),
-    )
-    return {name: value for name in shown if (value := getattr(reward, name))}
-
-
-def _verdict(reward: Mapping[str, Any]) -> str:
-    """What certification found, on one line; empty when there was nothing to try."""
-    probes = reward.get("probes")
-    outcomes = [probe.get("outcome") for probe in probes or [] if isinstance(probe, dict)]
-    if not outcomes:
-        return ""
-    passed, left_out = outcomes.count("pass"), outcomes.count("not run")
-    return f"{passed} of {len(outcomes)} probes passed, {left_out} not run"
-
-
-def _same(item: Mapping[str, Any], plan: Plan) -> list[str]:
-    """The names of the facts in which a stored decision and a plan differ."""
-    return [name for name, value in facts(plan).items() if item.get(name) != value]
-
-
-def _answer(run_id: str, item: Item) -> dict[str, Any]:
-    """The document's ``approval`` for a decided question."""
-    actor, reason = item.get("actor", ""), item.get("reason", "")
-    cause = f"Approved by {actor}."
-    if item["state"] == DECLINED:
-        cause = (
-            f"{actor} declined: {reason} Nothing was created. Choose another model, or ask again with "
-            f"`tunestep retry {run_id}`."
-        )
-    elif item["state"] == EXPIRED:
-        cause = f"Nobody decided in time. Nothing was created. Ask again with `tunestep retry {run_id}`."
-    return {
-        "decision": item["state"],
-        "actor": actor,
-        "channel": item.get("channel", ""),
-        "assurance": item.get("assurance", ""),
-        "decided_at": item.get("decided_at", ""),
-        "reason": reason,
-        "cause": cause,
-    }
 
 
 def deliver(context: Context, run_id: str, item: Item) -> bool:
     """Send a stored decision to the run that waits for it; False when nothing waits.
 
-    Sent first, marked second: a crash in between sends again, and Step Functions refuses the second
-    answer. A mark "delivered" is never taken back by a later attempt that found the token gone.
+    The evidence of an accepted licence comes before its effect. Then sent first, marked second: a crash in
+    between sends again, and Step Functions refuses the second answer. A mark "delivered" is never taken
+    back by a later attempt that found the token gone.
     """
+    item = acceptances.keep(context, run_id, item)
     pending = context.runs.pending(run_id, runs.PENDING_APPROVAL)
     token = (pending or {}).get("token")
     if not token:
         return bool(item.get("delivered"))
-    sent = tokens.succeed(context, token, _answer(run_id, item))
+    sent = tokens.succeed(context, token, answer(run_id, item))
     if sent:
         context.runs.update(run_pk(run_id), runs.APPROVAL, {"delivered": True}, remove=("undelivered",))
     else:
@@ -119,33 +52,11 @@ def deliver(context: Context, run_id: str, item: Item) -> bool:
     return sent
 
 
-def _asks_always(event: StepEvent, plan: Plan) -> bool:
-    """Whether the request wants a new decision every time; unreadable means yes."""
-    try:
-        request = parse(event.document.get("request"))
-    except RequestInvalid:
-        return True
-    return request_hash(request) != plan.request_hash or request.approval.require == "always"
-
-
-def _earlier(context: Context, run: Item, plan: Plan) -> Item | None:
-    """The approval of an earlier attempt at the same request, model and licence."""
-    seen: set[str] = set()
-    run_id = run.get("retry_of")
-    while run_id and run_id not in seen and len(seen) < _LONGEST_CHAIN:
-        seen.add(run_id)
-        item = context.runs.approval(run_id)
-        if item and item["state"] == APPROVED and not _same(item, plan):
-            return item
-        run_id = (context.runs.run(run_id) or {}).get("retry_of")
-    return None
-
-
 def request_approval(context: Context, event: StepEvent) -> dict[str, Any]:
     """Store the question and the token, then answer at once if a decision exists, else tell people.
 
-    A repeated call keeps the question and its expiry and replaces the token. Nothing that fails after
-    both are stored fails the run.
+    A repeated call keeps the question, its links and its expiry, and replaces the token. Nothing that
+    fails after both are stored fails the run.
     """
     plan, run_id, now = plan_of(context, event), event.run_id, context.epoch()
     run = context.runs.run(run_id) or {}
@@ -155,14 +66,11 @@ def request_approval(context: Context, event: StepEvent) -> dict[str, Any]:
             "pk": run_pk(run_id),
             "sk": runs.APPROVAL,
             **created,
-            **facts(plan),
+            **question(plan, event, run),
             "state": PENDING,
             "delivered": False,
-            "technique": plan.technique,
-            "reason_needed": plan.approval.reason,
-            "reward_verdict": _verdict(event.part("reward")),
-            "requester": run.get("requester", "unknown"),
-            "dataset": run.get("dataset") or {},
+            "approval_id": links.new_token(),
+            "approvers": {},
             "expires_at": now + plan.approval.timeout_seconds,
         }
     )
@@ -177,45 +85,57 @@ def request_approval(context: Context, event: StepEvent) -> dict[str, Any]:
     if stop := stopped(context.runs.run(run_id), run_id):
         raise stop
     try:
-        return {"state": _answer_or_ask(context, event, plan, run)}
+        return {"state": _answer_or_ask(context, event, plan)}
     except AWS_FAULTS as fault:
         logger.warning("left to the reconciler", extra={"fault": describe(fault)})
         return {"state": "waiting"}
 
 
-def _answer_or_ask(context: Context, event: StepEvent, plan: Plan, run: Item) -> str:
+def _answer_or_ask(context: Context, event: StepEvent, plan: Plan) -> str:
     run_id = event.run_id
     item = context.runs.approval(run_id) or {}
-    if item.get("state") == PENDING and not _asks_always(event, plan):
-        earlier = _earlier(context, run, plan)
-        if earlier:
-            item = (
-                context.runs.update(
-                    run_pk(run_id),
-                    runs.APPROVAL,
-                    {
-                        **{key: earlier.get(key, "") for key in ("actor", "channel", "assurance", "reason")},
-                        "decided_at": earlier.get("decided_at", ""),
-                        "state": APPROVED,
-                        "decided_in_run": earlier.get("decided_in_run") or earlier["run_id"],
-                    },
-                    condition="#state = :pending",
-                    values={":pending": PENDING},
-                )
-                or context.runs.approval(run_id)
-                or {}
+    if item.get("state") == PENDING and not asks_always(event, plan):
+        acceptance = acceptances.reuse(context, run_id, plan)
+        if acceptance:
+            item = acceptances.cite(context, run_id, item, acceptance)
+        elif plan.approval.require == "never" and plan.approval.licence:
+            raise PlanChanged(
+                "The acceptance that covered the licence no longer does, and approval.require is never. "
+                f"Leave it out, and start again with `tunestep run`; see `tunestep status {run_id}`."
             )
-    if item.get("state") in (APPROVED, DECLINED):
+    if item.get("state") in (APPROVED, DECLINED, EXPIRED):
         return "delivered" if deliver(context, run_id, item) else "gone"
-    if not item.get("asked_at"):
-        expires = datetime.fromtimestamp(item["expires_at"], UTC).isoformat(timespec="minutes")
-        notices.approval_needed(context, run_id, {**item, "expires": expires})
-        context.runs.update(run_pk(run_id), runs.APPROVAL, {"asked_at": context.timestamp()})
+    ask(context, run_id, item)
     return "waiting"
 
 
+def ask(context: Context, run_id: str, item: Item) -> None:
+    """Tell people about an open question, each of them once however often this is called."""
+    asking.ask(context, run_id)
+    if not item.get("asked_at") and item["expires_at"] > context.epoch():
+        expires = datetime.fromtimestamp(item["expires_at"], UTC).isoformat(timespec="minutes")
+        notices.approval_needed(context, run_id, {**item, "expires": expires})
+        context.runs.update(run_pk(run_id), runs.APPROVAL, {"asked_at": context.timestamp()})
+
+
 class DecideEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's decision on a run. ``actor`` is recorded as given; declining needs a reason."""
+    """A person's decision on a run, with how it came and how well the person is known.
+
+    ``actor`` is what records show; ``approver`` the id in the settings, empty on the command line of a
+    laptop. Declining needs a reason.
+    """
+
+    run: str
+    decision: Literal["APPROVED", "DECLINED"]
+    actor: str
+    reason: str = ""
+    channel: Channel = "cli"
+    assurance: Assurance = "unverified"
+    approver: str = ""
+
+
+class DirectDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller of the decide function may say; who it is, is only claimed."""
 
     run: str
     decision: Literal["APPROVED", "DECLINED"]
@@ -227,37 +147,44 @@ class DecisionRefused(TunestepError):  # noqa: N818
     """The decision cannot be taken: nothing asks for it, or something is missing."""
 
 
+def decide_directly(context: Context, event: DirectDecision) -> dict[str, Any]:
+    """The laptop's command line: recorded as unverified, whatever the caller says. Raises as decide does."""
+    said = DecideEvent(run=event.run, decision=event.decision, actor=event.actor, reason=event.reason)
+    return decide(context, said)
+
+
 def decide(context: Context, event: DecideEvent) -> dict[str, Any]:
     """Record a decision once and deliver it; a later caller is shown the one that stands.
 
-    Raises DecisionRefused for an incomplete decision or a run that asks nothing, ApprovalExpired when
-    the time is over.
+    Raises DecisionRefused for an incomplete decision, a run that asks nothing, or somebody who may not
+    decide; ApprovalExpired when the time is over.
     """
-    reason, actor = one_line(event.reason, 1000), one_line(event.actor, 200)
+    reason, actor = one_line(event.reason, 1000), one_line(event.actor, requester.LONGEST)
     if not actor:
         raise DecisionRefused("A decision needs an actor: say who decides.")
     if event.decision == DECLINED and not reason:
         raise DecisionRefused("Declining needs a reason: `tunestep decline RUN --reason TEXT`.")
+    asked = context.runs.approval(event.run)
+    if asked is None:
+        raise DecisionRefused(f"Run {event.run} asks for no decision. See `tunestep status {event.run}`.")
+    _may_decide(context, asked, event)
     now = context.epoch()
-    item = context.runs.update(
+    stored = context.runs.update(
         run_pk(event.run),
         runs.APPROVAL,
         {
             "state": event.decision,
             "actor": actor,
-            "channel": "cli",
-            "assurance": "unverified",
+            "approver": event.approver,
+            "channel": event.channel,
+            "assurance": event.assurance,
             "reason": reason,
             "decided_at": context.timestamp(),
         },
         condition="#state = :pending AND #expires_at > :now",
         values={":pending": PENDING, ":now": now},
     )
-    first = item is not None
-    if item is None:
-        item = context.runs.approval(event.run)
-    if item is None:
-        raise DecisionRefused(f"Run {event.run} asks for no decision. See `tunestep status {event.run}`.")
+    item = stored or context.runs.approval(event.run) or asked
     if item["state"] in (PENDING, EXPIRED):
         raise ApprovalExpired(
             f"The time to decide on run {event.run} is over. Ask again with `tunestep retry {event.run}`."
@@ -265,7 +192,35 @@ def decide(context: Context, event: DecideEvent) -> dict[str, Any]:
     delivered = bool(item.get("delivered")) or deliver(context, event.run, item)
     if not delivered:
         _say_undelivered(context, event.run, item["state"])
-    return {"run": event.run, **_answer(event.run, item), "first": first, "delivered": delivered}
+    if stored:
+        announce.announce(context, event.run, item)
+    return {
+        "run": event.run,
+        **answer(event.run, item),
+        "first": stored is not None,
+        "delivered": delivered,
+    }
+
+
+def _may_decide(context: Context, item: Item, event: DecideEvent) -> None:
+    """Raise DecisionRefused for somebody who may not decide on this question, by the settings of now."""
+    if event.channel == "cli":
+        if not context.env.laptop:
+            raise DecisionRefused(
+                "A deployed stack takes decisions by link, Slack and signed request only: "
+                f"`tunestep approve {event.run}` signs one."
+            )
+    elif people.by_id(context.env, event.approver) is None:
+        raise DecisionRefused(
+            f"{event.approver or event.actor} is not among the approvers of stack {context.env.stack}. "
+            "The setting `approvers` names them."
+        )
+    person = people.by_id(context.env, event.approver)
+    if not context.env.settings.approval.self_approval and requester.decides_alone(item, person, event.actor):
+        raise DecisionRefused(
+            f"{event.actor} asked for run {event.run}, and the settings of stack {context.env.stack} let "
+            "nobody decide on a run of their own (approval.self_approval). Ask another approver."
+        )
 
 
 def _say_undelivered(context: Context, run_id: str, decision: str) -> None:
@@ -275,22 +230,40 @@ def _say_undelivered(context: Context, run_id: str, decision: str) -> None:
         logger.warning("notice not sent", extra={"fault": describe(fault)})
 
 
-def require_approval(context: Context, event: StepEvent, plan: Plan) -> None:
-    """Return if a stored decision approves exactly this plan in this execution; else raise why not."""
-    item = context.runs.approval(event.run_id)
+def needs_decision(context: Context, run_id: str, plan: Plan) -> bool:
+    """Whether a person has to have decided, by the plan and by the estimate on record."""
+    return plan.approval.needed or bool(spending.review(context.runs.run(run_id) or {}, plan))
+
+
+def require_approval(context: Context, event: StepEvent, plan: Plan, *, cite: bool = False) -> None:
+    """Return if exactly this plan in this execution is approved; else raise why not.
+
+    By the stored decision, whose evidence must not have been revoked since; or by an earlier acceptance, if
+    nobody has decided, which becomes the decision with ``cite``. What the document says is no reason at all.
+    """
+    run_id = event.run_id
+    item = context.runs.approval(run_id)
     if item is None:
-        raise ServiceFault(
-            f"Run {event.run_id} needs a decision and nobody was asked. Tell the stack's owner."
-        )
+        raise ServiceFault(f"Run {run_id} needs a decision and nobody was asked. Tell the stack's owner.")
+    if item["state"] == PENDING and (earlier := acceptances.reuse(context, run_id, plan)):
+        if not cite:
+            return
+        item = acceptances.cite(context, run_id, item, earlier)
     if item["state"] == DECLINED:
-        raise ApprovalDeclined(_answer(event.run_id, item)["cause"])
+        raise ApprovalDeclined(answer(run_id, item)["cause"])
     if item["state"] != APPROVED:
-        raise ApprovalExpired(_answer(event.run_id, {**item, "state": EXPIRED})["cause"])
-    differing = _same(item, plan)
+        raise ApprovalExpired(answer(run_id, {**item, "state": EXPIRED})["cause"])
+    differing = differences(item, plan)
     if item.get("execution_arn") != event.execution.arn:
         differing.append("execution")
     if differing:
         raise PlanChanged(
-            f"The decision on run {event.run_id} was about another {', '.join(differing)}. "
-            f"Ask again with `tunestep retry {event.run_id}`."
+            f"The decision on run {run_id} was about another {', '.join(differing)}. "
+            f"Ask again with `tunestep retry {run_id}`."
+        )
+    if not acceptances.stands(context, item):
+        raise ApprovalDeclined(
+            f"The acceptance {item['evidence']} that run {run_id} relies on was revoked, or is not as it was "
+            "stored (`tunestep licences verify`). Nothing was started. "
+            f"Ask again with `tunestep retry {run_id}`."
         )

@@ -6,23 +6,33 @@ the repository, gives the name and the link for people. Sources: the licence pag
 
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 REVISION = "2026-11"
 """Changes whenever an entry does; decisions about link-only licences are recorded against it."""
 
 
 class Licence(NamedTuple):
+    """``id`` is what evidence calls it; SPDX's where SPDX has one."""
+
     name: str
     url: str
+    id: str
 
 
-AWS_SERVICE_TERMS = Licence("AWS Service Terms", "https://aws.amazon.com/service-terms/")
+UNKNOWN_ID = "unknown"
 
-_APACHE = Licence("Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0")
+AWS_SERVICE_TERMS = Licence("AWS Service Terms", "https://aws.amazon.com/service-terms/", "aws-service-terms")
+
+_APACHE = Licence("Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0", "Apache-2.0")
 
 
 def _llama(version: str, page: str) -> Licence:
-    return Licence(f"Llama {version} Community License Agreement", f"https://www.llama.com/{page}/license/")
+    return Licence(
+        f"Llama {version} Community License Agreement",
+        f"https://www.llama.com/{page}/license/",
+        f"llama-{version}-community",
+    )
 
 
 _FAMILIES: tuple[tuple[str, Licence], ...] = (
@@ -32,9 +42,13 @@ _FAMILIES: tuple[tuple[str, Licence], ...] = (
         Licence(
             "MIT License, with the Llama Community License Agreement of the base model",
             "https://github.com/deepseek-ai/DeepSeek-R1/blob/main/LICENSE",
+            "MIT AND llama-community",
         ),
     ),
-    (r"deepseek", Licence("MIT License", "https://github.com/deepseek-ai/DeepSeek-R1/blob/main/LICENSE")),
+    (
+        r"deepseek",
+        Licence("MIT License", "https://github.com/deepseek-ai/DeepSeek-R1/blob/main/LICENSE", "MIT"),
+    ),
     (r"llama-4", _llama("4", "llama4")),
     (r"llama-3-3", _llama("3.3", "llama3_3")),
     (r"llama-3-2", _llama("3.2", "llama3_2")),
@@ -44,15 +58,24 @@ _FAMILIES: tuple[tuple[str, Licence], ...] = (
     (
         r"qwen-?2-5-72b",
         Licence(
-            "Tongyi Qianwen License", "https://huggingface.co/Qwen/Qwen2.5-72B-Instruct/blob/main/LICENSE"
+            "Tongyi Qianwen License",
+            "https://huggingface.co/Qwen/Qwen2.5-72B-Instruct/blob/main/LICENSE",
+            "tongyi-qianwen",
         ),
     ),
     (
         r"qwen-?2-5-3b",
-        Licence("Qwen Research License", "https://huggingface.co/Qwen/Qwen2.5-3B-Instruct/blob/main/LICENSE"),
+        Licence(
+            "Qwen Research License",
+            "https://huggingface.co/Qwen/Qwen2.5-3B-Instruct/blob/main/LICENSE",
+            "qwen-research",
+        ),
     ),
     (r"qwen", _APACHE),
 )
+
+HOSTS = frozenset(urlsplit(licence.url).hostname or "" for _, licence in _FAMILIES)
+"""The https hosts of the table; a licence text is read from no other."""
 
 
 def find(model_name: str) -> Licence | None:

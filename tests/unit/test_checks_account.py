@@ -318,6 +318,10 @@ def test_an_output_is_kept_exactly_as_given(desk: Desk, output: str) -> None:
         ("s3://absent-bucket/out/", "BUCKET_NOT_FOUND"),
         ("s3://my-data-bucket/a/../b/", "OUTPUT_URI_INVALID"),
         ("s3://my-data-bucket/a//b/", "OUTPUT_URI_INVALID"),
+        (f"s3://{STACK_BUCKET}/requests/", "OUTPUT_STARTS_RUNS"),
+        (f"s3://{STACK_BUCKET}/datasets/p/out/", "OUTPUT_STARTS_RUNS"),
+        (f"s3://{STACK_BUCKET}/datasets", "OUTPUT_STARTS_RUNS"),
+        (f"s3://{STACK_BUCKET}/req", "OUTPUT_STARTS_RUNS"),
     ],
 )
 def test_an_unusable_output_is_one_error(desk: Desk, output: str, code: str) -> None:

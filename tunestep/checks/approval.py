@@ -2,14 +2,13 @@
 
 import hashlib
 
-from tunestep import allowed, durations, licences, s3uri
+from tunestep import allowed, durations, licence_text, licences
+from tunestep.checks import approvers
 from tunestep.checks.context import Inquiry
+from tunestep.evidence_seal import Acceptance
 from tunestep.hub import Absence
 from tunestep.plan_model import ApprovalPlan, LicencePlan, ModelPlan
-from tunestep.recipes import read_small
-from tunestep.s3uri import S3UriInvalid
 
-MAX_TEXT_BYTES = 1024 * 1024
 _WHERE = "$.base_model"
 
 
@@ -20,6 +19,7 @@ def licence(inquiry: Inquiry, model: ModelPlan) -> LicencePlan:
     if known is not None:
         return LicencePlan(
             name=known.name,
+            id=known.id,
             url=known.url,
             text_uri=model.eula_uri,
             text_sha256=text_sha256,
@@ -44,20 +44,56 @@ def licence(inquiry: Inquiry, model: ModelPlan) -> LicencePlan:
 
 
 def check(inquiry: Inquiry, model: ModelPlan, terms: LicencePlan) -> ApprovalPlan:
-    """Whether somebody has to decide. ``never`` cannot waive a licence that must be accepted."""
+    """Whether somebody has to decide, and whether an earlier acceptance will answer for it.
+
+    ``never`` waives no licence that has to be accepted: it only says that nobody may be asked for it.
+    """
     asked = inquiry.request.approval
     timeout = asked.timeout or inquiry.ctx.settings.approval_timeout
     reason = _licence_reason(model, terms)
-    if reason and asked.require == "never":
+    licence_asked = bool(reason)
+    accepted = _accepted(inquiry, model, terms) if licence_asked and asked.require != "always" else None
+    if licence_asked and accepted is None and asked.require == "never":
         inquiry.error(
             "APPROVAL_REQUIRED",
             "$.approval.require",
-            f"{reason} This cannot be waived by a request.",
-            "Leave approval.require out.",
+            f"{reason} No earlier acceptance covers it, and a request cannot waive it.",
+            "Leave approval.require out, so that a person is asked once.",
         )
-    if not reason and asked.require == "always":
-        reason = "The request asks for a decision on every run."
-    return ApprovalPlan(needed=bool(reason), reason=reason, timeout_seconds=durations.seconds(timeout))
+    if asked.require == "always":
+        reason = " ".join(filter(None, (reason, "The request asks for a decision on every run.")))
+    if reason and accepted is None:
+        ctx = inquiry.ctx
+        inquiry.findings.extend(
+            approvers.findings(ctx.settings, laptop=ctx.laptop, unconfirmed=ctx.unconfirmed())
+        )
+    return ApprovalPlan(
+        needed=bool(reason),
+        reason=reason,
+        timeout_seconds=durations.seconds(timeout),
+        licence=licence_asked,
+        require=asked.require,
+    )
+
+
+def _accepted(inquiry: Inquiry, model: ModelPlan, terms: LicencePlan) -> Acceptance | None:
+    """The acceptance that the run will go on by, if it still counts when the run gets there."""
+    found = inquiry.ctx.accepted(model, terms)
+    for damaged in found.damaged:
+        inquiry.warning(
+            "EVIDENCE_DAMAGED",
+            _WHERE,
+            f"An earlier acceptance is not as it was stored, so it is not used: {damaged}.",
+            "`tunestep licences verify` looks at all of them; find out who wrote there.",
+        )
+    if found.acceptance:
+        inquiry.info(
+            "LICENCE_ACCEPTED_BEFORE",
+            _WHERE,
+            f"{found.acceptance.actor} accepted {terms.name} for this model version on "
+            f"{found.acceptance.decided_at[:10]} (evidence {found.acceptance.id}), so nobody is asked again.",
+        )
+    return found.acceptance
 
 
 def _licence_reason(model: ModelPlan, terms: LicencePlan) -> str:
@@ -70,26 +106,18 @@ def _licence_reason(model: ModelPlan, terms: LicencePlan) -> str:
     return "" if terms.known else f"The licence of {model.name} is not known."
 
 
-def _text_sha256(inquiry: Inquiry, text: str) -> str:
-    if not text:
+def _text_sha256(inquiry: Inquiry, address: str) -> str:
+    """SHA-256 (hex) of the licence text; empty, with a warning, when it cannot be read."""
+    if not address:
         return ""
-    try:
-        uri = s3uri.parse(text)
-    except S3UriInvalid as fault:
-        return _unread(inquiry, text, str(fault))
-    if not inquiry.allows(allowed.hub_file(inquiry.ctx, uri, _WHERE)):
-        return ""
-    body = read_small(inquiry.clients.s3, uri, MAX_TEXT_BYTES)
-    if isinstance(body, Absence):
-        return _unread(inquiry, text, body.message or body.problem)
-    return hashlib.sha256(body).hexdigest()
-
-
-def _unread(inquiry: Inquiry, text: str, why: str) -> str:
+    own = allowed.service_bucket(inquiry.ctx.region)
+    body = licence_text.read(inquiry.clients.s3, address, service_bucket=own)
+    if not isinstance(body, Absence):
+        return hashlib.sha256(body).hexdigest()
     inquiry.warning(
         "LICENCE_TEXT_UNREADABLE",
         _WHERE,
-        f"The licence text {text} cannot be read: {why}.",
-        "Allow s3:GetObject on it to whoever makes the plan.",
+        f"The licence text {address} cannot be read: {body.message or body.problem}.",
+        "Its hash is missing from what people accept; allow s3:GetObject on it to whoever makes the plan.",
     )
     return ""

@@ -1,12 +1,19 @@
 """What every check gets: the request, where it will run, the clients, and a place for findings."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from tunestep import findings
+from tunestep.evidence import Found
 from tunestep.findings import Finding, Kind
+from tunestep.plan_model import LicencePlan, ModelPlan
 from tunestep.request import Request
 from tunestep.settings import Settings
+
+
+def _nobody(model: ModelPlan, licence: LicencePlan) -> Found:
+    return Found()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +23,8 @@ class PlanContext:
     ``open`` means that requests may name anything (a laptop without a settings file). ``run_id`` is
     None when nothing will run. ``uploads`` are S3 URIs that the caller writes before the run starts
     and that are therefore not looked up. ``rewards`` are the names of the rewards the stack deploys.
+    ``accepted`` finds the stored acceptance of a licence for a model, ``unconfirmed`` the ids of approvers
+    whose e-mail address was never confirmed.
     """
 
     region: str
@@ -28,7 +37,10 @@ class PlanContext:
     open: bool = False
     run_id: str | None = None
     uploads: frozenset[str] = frozenset()
+    laptop: bool = False
+    accepted: Callable[[ModelPlan, LicencePlan], Found] = _nobody
     rewards: tuple[str, ...] = ()
+    unconfirmed: Callable[[], Collection[str]] = tuple
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from tunestep.plan_model import VpcPlan
 SERVICE_DEFAULT_SECONDS = 86_400
 """How long the service lets a job run when the request does not say."""
 
-_NOT_ENFORCED = ("max_tokens", "max_cost_usd", "review_above_usd")
 _KMS_ALIAS_OR_ID = re.compile(r"(alias/)?[a-zA-Z0-9/_-]{1,256}")
 
 
@@ -19,14 +18,6 @@ def max_runtime_seconds(inquiry: Inquiry) -> int:
     A ceiling below the service's default is sent even when the request is silent, or it would not hold.
     """
     limits = inquiry.request.limits
-    for name in _NOT_ENFORCED:
-        if getattr(limits, name) is not None:
-            inquiry.error(
-                "NOT_YET_ENFORCED",
-                f"$.limits.{name}",
-                f"This version does not enforce {name} yet, and must not seem to.",
-                "Leave it out; limits.max_runtime is enforced.",
-            )
     asked = durations.seconds(limits.max_runtime) if limits.max_runtime else 0
     if inquiry.ctx.open:
         return asked

@@ -28,5 +28,19 @@ def check(inquiry: Inquiry, run: str) -> str | None:
         return None
     if not inquiry.allows(allowed.location(inquiry.ctx, uri, _WHERE)):
         return None
+    if uri.bucket == inquiry.ctx.bucket and _starts_runs(uri.key):
+        inquiry.error(
+            "OUTPUT_STARTS_RUNS",
+            _WHERE,
+            f"What is written to {uri} would start runs.",
+            f"Write below {names.PREFIX_OUTPUT}, or leave output out.",
+        )
+        return None
     buckets.locate(inquiry, uri.bucket, _WHERE, must_read=False)
     return text
+
+
+def _starts_runs(key: str) -> bool:
+    """Whether something written below the key could lie where new objects start runs."""
+    # The service takes the key as the beginning of what it writes, with or without a slash at its end.
+    return any(key.startswith(prefix) or prefix.startswith(key) for prefix in names.TRIGGER_PREFIXES)
