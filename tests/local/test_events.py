@@ -136,6 +136,7 @@ class Bus:
             account="1",
             region="r",
             now=lambda: self.time,
+            buses=lambda: ("default", "own"),
         )
 
 
@@ -168,6 +169,17 @@ def test_a_schedule_ticks_once_per_period_first_after_one_period():
     assert world.sent[0][1]["detail-type"] == "Scheduled Event"
 
 
+def test_after_an_absence_a_schedule_is_due_at_once_and_then_once_per_period():
+    world = Bus(Rule("c", None, "rate(5 minutes)", ({"Arn": "x"},)))
+    world.bus.resume()
+    ticks = []
+    for moment in (1000, 1001, 1299, 1300, 1301):
+        world.time = float(moment)
+        world.bus.tick()
+        ticks.append(len(world.sent))
+    assert ticks == [1, 1, 1, 2, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(2 days)", 172800)]
 )
@@ -198,11 +210,27 @@ def test_put_events_delivers_the_detail():
         [{"DetailType": "d", "Detail": "{}"}],
         [{"Source": "s", "DetailType": "d", "Detail": "{"}],
         [{"Source": "s", "DetailType": "d", "Detail": "[]"}],
+        [{"Source": "aws.s3", "DetailType": "Object Created", "Detail": "{}"}],
+        [{"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": "absent"}],
     ],
 )
 def test_put_events_refuses_what_eventbridge_refuses(entries):
     with pytest.raises(AwsError):
         Bus().bus.put_events(entries)
+
+
+@pytest.mark.parametrize("name", ["own", "arn:aws:events:r:1:event-bus/own"])
+def test_an_event_stays_on_its_bus(name):
+    everything = {"source": [{"prefix": ""}]}
+    world = Bus(
+        Rule("same", everything, None, ({"Arn": "default"},)),
+        Rule("same", everything, None, ({"Arn": "own"},), "own"),
+    )
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
+    world.bus.put_events([entry])
+    world.bus.put_events([{**entry, "EventBusName": name}])
+    world.bus.emit_to("same", EVENT)
+    assert [arn for arn, _ in world.sent] == ["default", "own", "default"]
 
 
 def test_a_mail_lands_in_the_outbox_with_headers_on_one_line(tmp_path):

@@ -9,8 +9,9 @@ import pytest
 from tests.support.run_world import REQUEST, RUN_ID, World, described, execution_arn, job_request, world
 from tunestep import runs
 from tunestep.errors import PrerequisitesNotMet, ServiceFault, TransientFault
+from tunestep.reconcile import reconcile
 from tunestep.request import parse, request_hash
-from tunestep.start import InvalidRequest, StartEvent, slug, start
+from tunestep.start import InvalidRequest, Origin, StartEvent, free_attempt, slug, start
 from tunestep.stop import StopEvent, stop
 
 HASH = request_hash(parse(REQUEST))[:8]
@@ -52,6 +53,42 @@ def test_each_start_of_the_same_request_is_the_next_attempt(w: World) -> None:
         )
 
 
+def test_force_is_written_down_for_the_claim(w: World) -> None:
+    _starts(w, run_id := f"customer-support-{HASH}-1")
+    _start(w, force=True)
+    assert (w.runs.run(run_id) or {})["force"] is True
+
+
+def test_no_caller_can_say_how_it_is_known(w: World) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"request": REQUEST, "force": "yes"}, StartEvent)
+    claimed = msgspec.convert({"request": REQUEST, "known": "IAM principal", "event": "e"}, StartEvent)
+    _starts(w, run_id := f"customer-support-{HASH}-1")
+    start(w.context, claimed)
+    run = w.runs.run(run_id) or {}
+    assert run["requester_assurance"] == "unverified"
+    assert run["event"] != "e"
+
+
+def test_the_same_event_is_the_same_execution_and_another_event_is_not(w: World) -> None:
+    first, second = f"customer-support-{HASH}-1", f"customer-support-{HASH}-2"
+    event = StartEvent(request=REQUEST, source="s3")
+    for name, run_id in (("e1", first), ("e1", first), ("e2", second), ("e1", first)):
+        _starts(w, run_id)
+        assert start(w.context, event, Origin(known="S3 event", event=name))["run_id"] == run_id
+    assert len(list(w.runs.by_kind("run"))) == 2
+
+
+def test_an_execution_that_the_same_event_started_and_that_is_over_is_left_alone(w: World) -> None:
+    event, origin = StartEvent(request=REQUEST, source="s3"), Origin(event="e1")
+    _starts(w, run_id := f"customer-support-{HASH}-1")
+    start(w.context, event, origin)
+    w.sfn_stub.add_client_error("start_execution", "ExecutionAlreadyExists")
+    assert start(w.context, event, origin)["run_id"] == run_id
+    assert w.runs.run(run_id)
+    w.done()
+
+
 def test_an_invalid_request_starts_nothing_and_names_all_faults(w: World) -> None:
     with pytest.raises(InvalidRequest) as fault:
         _start(w, request={"use_case": "x", "techniqe": "SFT", "plan": {"ok": True}})
@@ -68,6 +105,52 @@ def test_a_refused_start_leaves_an_ended_item(w: World) -> None:
     assert (run["status"], run["outcome"]) == ("ENDED", "NOT_STARTED")
 
 
+class Died(BaseException):
+    """The function's process ends."""
+
+
+@pytest.mark.parametrize("call", ["put_item", "start_execution"])
+def test_a_start_that_dies_half_way_is_closed_by_the_reconciler(
+    w: World, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def die(**_: Any) -> None:
+        raise Died
+
+    if call == "put_item":
+        kept, puts = w.dynamodb.put_item, iter([False, True])
+        monkeypatch.setattr(w.dynamodb, "put_item", lambda **put: die() if next(puts) else kept(**put))
+    else:
+        monkeypatch.setattr(w.stepfunctions, "start_execution", die)
+    with pytest.raises(Died):
+        _start(w)
+    monkeypatch.undo()
+    assert reconcile(w.context)["states"] == {"starting": 1}
+    w.clock.forward(1801)
+    if call == "start_execution":
+        w.sfn_stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    assert reconcile(w.context)["states"] == {"cleared": 1}
+    ended = [(run["status"], run["outcome"]) for run in w.runs.by_kind("run")]
+    assert ended == ([("ENDED", "NOT_STARTED")] if call == "start_execution" else [])
+    assert reconcile(w.context)["looked_at"] == 0
+    w.done()
+
+
+def test_a_name_written_twice_because_an_answer_was_lost_is_ours(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = w.runs.put_new
+
+    def twice(item: dict[str, Any]) -> bool:
+        kept(item)
+        return kept(item)
+
+    monkeypatch.setattr(w.runs, "put_new", twice)
+    _starts(w, run_id := f"customer-support-{HASH}-1")
+    assert _start(w)["run_id"] == run_id
+    assert [run["status"] for run in w.runs.by_kind("run")] == ["STARTED"]
+    assert list(w.runs.by_kind("pending_start")) == []
+
+
 def test_throttling_is_said_to_pass(w: World) -> None:
     w.sfn_stub.add_client_error("start_execution", "ThrottlingException", "slow")
     with pytest.raises(TransientFault):
@@ -81,6 +164,22 @@ def test_a_name_that_the_console_took_is_given_back(w: World) -> None:
     assert _start(w)["run_id"] == free
     assert w.runs.run(taken) is None
     w.done()
+
+
+def test_the_next_of_many_attempts_is_found_in_few_looks(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, looks = set(range(1, 5001)), 0
+
+    def run(run_id: str) -> dict[str, Any] | None:
+        nonlocal looks
+        looks += 1
+        return {} if int(run_id.rpartition("-")[2]) in taken else None
+
+    monkeypatch.setattr(w.runs, "run", run)
+    assert free_attempt(w.context, parse(REQUEST)) == 5001
+    assert looks < 30
+    assert free_attempt(w.context, parse(REQUEST), 7001) == 7001
+    taken = {1, 2, 4}
+    assert free_attempt(w.context, parse(REQUEST)) in (3, 5)
 
 
 def test_a_retry_runs_the_earlier_input_as_the_next_attempt(w: World) -> None:

@@ -9,7 +9,7 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -21,6 +21,9 @@ _UNIT_SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _LOG = logging.getLogger(__name__)
 
 
+DEFAULT_BUS = "default"
+
+
 class Rule(NamedTuple):
     """An enabled rule: ``pattern`` or ``schedule`` (``rate(5 minutes)``); targets as EventBridge has them."""
 
@@ -28,6 +31,7 @@ class Rule(NamedTuple):
     pattern: Mapping[str, Any] | None
     schedule: str | None
     targets: tuple[Mapping[str, Any], ...]
+    bus: str = DEFAULT_BUS
 
 
 def rate_seconds(expression: str) -> float:
@@ -48,6 +52,7 @@ def from_moto(rules: Iterable[Any]) -> list[Rule]:
             rule.event_pattern.get_pattern() or None,
             rule.scheduled_expression or None,
             tuple(rule.targets),
+            rule.event_bus_name,
         )
         for rule in rules
         if rule.state == "ENABLED"
@@ -55,10 +60,10 @@ def from_moto(rules: Iterable[Any]) -> list[Rule]:
 
 
 class EventBus:
-    """The default event bus.
+    """The account's event buses.
 
-    ``rules`` is asked at every event; ``deliver`` gets a target and its input, and does not wait.
-    ``now`` is in epoch seconds.
+    ``rules`` is asked at every event, ``buses`` for the names of the buses that somebody made; ``deliver``
+    gets a target and its input, and does not wait. ``now`` is in epoch seconds.
     """
 
     def __init__(
@@ -69,25 +74,31 @@ class EventBus:
         account: str,
         region: str,
         now: Callable[[], float],
+        buses: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
-        self._rules, self._deliver, self._now = rules, deliver, now
+        self._rules, self._deliver, self._now, self._buses = rules, deliver, now, buses
         self._account, self._region = account, region
         self._due: dict[tuple[str, str], float] = {}
+        self._overdue = False
         self._lock = threading.Lock()
 
-    def emit(self, event: Mapping[str, Any]) -> str:
+    def emit(self, event: Mapping[str, Any], bus: str = DEFAULT_BUS) -> str:
         """Match one event ({source, detail-type, detail, resources}) and deliver it; returns its id."""
         full = self._complete(event)
         for rule in self._rules():
-            if rule.pattern and event_patterns.matches(rule.pattern, full):
+            if rule.bus == bus and rule.pattern and event_patterns.matches(rule.pattern, full):
                 self._send(rule, full)
         return str(full["id"])
 
     def emit_to(self, name: str, event: Mapping[str, Any]) -> None:
-        """Deliver to one rule, if it matches."""
+        """Deliver to one rule of the default bus, if it matches."""
         full = self._complete(event)
         for rule in self._rules():
-            if rule.name == name and rule.pattern and event_patterns.matches(rule.pattern, full):
+            if (
+                (rule.bus, rule.name) == (DEFAULT_BUS, name)
+                and rule.pattern
+                and event_patterns.matches(rule.pattern, full)
+            ):
                 self._send(rule, full)
 
     def _complete(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,8 +128,19 @@ class EventBus:
         """The entries of PutEvents; returns the event ids. Raises AwsError for what EventBridge refuses."""
         if not 1 <= len(entries) <= 10:
             raise AwsError("ValidationException", "Entries must have 1 to 10 members")
-        events = [_from_entry(entry) for entry in entries]
-        return [self.emit(event) for event in events]
+        events = [(_from_entry(entry), self._bus_of(entry)) for entry in entries]
+        return [self.emit(event, bus) for event, bus in events]
+
+    def _bus_of(self, entry: dict[str, Any]) -> str:
+        """The bus that an entry names by name or ARN."""
+        name = str(entry.get("EventBusName") or DEFAULT_BUS).rpartition("event-bus/")[2]
+        if name != DEFAULT_BUS and name not in self._buses():
+            raise AwsError("ResourceNotFoundException", f"Event bus {name} does not exist.")
+        return name
+
+    def resume(self) -> None:
+        """Say that the bus was away: what was on its way is lost, so every schedule is due at once."""
+        self._overdue = True
 
     def tick(self) -> None:
         """Deliver to the scheduled rules that are due, first one period after the rule was first seen."""
@@ -130,9 +152,10 @@ class EventBus:
                     continue
                 period = rate_seconds(rule.schedule)
                 key = (rule.name, rule.schedule)
-                if self._due.setdefault(key, now + period) <= now:
+                if self._due.setdefault(key, now if self._overdue else now + period) <= now:
                     self._due[key] = now + period
                     due.append(rule)
+            self._overdue = False
         for rule in due:
             self._send(rule, self._complete({"source": "aws.events", "detail-type": "Scheduled Event"}))
 
@@ -143,6 +166,8 @@ def _from_entry(entry: dict[str, Any]) -> dict[str, Any]:
             raise AwsError(
                 "InvalidArgument", f"Parameter {key} is not valid. Reason: {key} is a required argument."
             )
+    if entry["Source"].startswith("aws."):
+        raise AwsError("NotAuthorizedForSourceException", "Not authorized for the source.")
     try:
         detail = json.loads(entry["Detail"])
     except ValueError:
