@@ -22,11 +22,16 @@ MOST_PAGES = 40
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 TRIES = 4
+BUDGET_SECONDS = 150.0
+"""How long one reader may take in all; a server that is slow then counts as one that does not answer."""
 
 _ARN = re.compile(
     r"arn:(?P<partition>aws|aws-us-gov):sagemaker:(?P<region>[a-z]{2}(-[a-z]+)+-\d):(?P<account>\d{12}):"
     r"(?P<kind>mlflow-app|mlflow-tracking-server)/[A-Za-z0-9][A-Za-z0-9-]{0,255}"
 )
+_LARGEST_STEP = 2**53
+"""Steps and times beyond are no such: JSON's readers would not agree on them."""
+
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 
 
@@ -41,36 +46,34 @@ class Target(NamedTuple):
     signing_name: str
     region: str
     header: str
+    host: str
 
 
 class Point(NamedTuple):
-    """One value of a metric. ``timestamp`` is in milliseconds since 1970."""
+    """One value of a metric, which may be NaN or infinite. ``timestamp`` is in milliseconds since 1970."""
 
     step: int
     value: float
     timestamp: int
 
 
-def target(arn: str, *, region: str, account: str) -> Target:
+def target(arn: str, *, region: str, account: str, partition: str = "aws") -> Target:
     """Host, signing name and routing header for an MLflow app or tracking server.
 
-    The whole ARN has to match and lie in the run's own region and account, so that signed requests go
-    to no other host. Raises MetricsUnavailable.
+    The whole ARN has to match and lie in the run's own partition, region and account, so that signed
+    requests go to no other host. Raises MetricsUnavailable.
     """
     match = _ARN.fullmatch(arn)
     if match is None:
         raise MetricsUnavailable(f"{arn!r} is not the ARN of an MLflow app or tracking server.")
-    if (match["region"], match["account"]) != (region, account):
-        raise MetricsUnavailable(f"{arn} is not in account {account} and region {region}.")
+    if (match["partition"], match["region"], match["account"]) != (partition, region, account):
+        raise MetricsUnavailable(f"{arn} is not in account {account} and region {region} ({partition}).")
     if match["kind"] == "mlflow-app":
         host, name, header = f"mlflow.sagemaker.{region}.app.aws", "sagemaker", "x-sm-mlflow-app-arn"
     else:
         host = f"{region}.experiments.sagemaker.aws"
         name, header = "sagemaker-mlflow", "x-mlflow-sm-tracking-server-arn"
-    base = f"https://{host}"
-    if urlsplit(base).netloc != host:
-        raise MetricsUnavailable(f"{arn} does not make a host name.")
-    return Target(base, name, region, header)
+    return Target(f"https://{host}", name, region, header, host)
 
 
 def signed(
@@ -83,10 +86,15 @@ def signed(
     params: Mapping[str, Any] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> AWSRequest:
-    """A signed request; ``path`` is below /api/2.0/mlflow/ and ``credentials`` are frozen botocore ones."""
+    """A signed request; ``path`` is below /api/2.0/mlflow/ and ``credentials`` are frozen botocore ones.
+
+    Raises MetricsUnavailable, before anything is signed, when the URL leads to another host than wanted.
+    """
     url = f"{where.base}/api/2.0/mlflow/{path}"
     if params:
         url += "?" + urlencode(params, quote_via=quote, safe="")
+    if urlsplit(url).netloc != where.host:
+        raise MetricsUnavailable(f"{where.base} does not lead to {where.host}; nothing was signed or sent.")
     data = b"" if body is None else json.dumps(body).encode()
     headers = {where.header: arn, "X-Amz-Content-SHA256": hashlib.sha256(data).hexdigest()}
     if body is not None:
@@ -94,6 +102,23 @@ def signed(
     request = AWSRequest(method=method, url=url, data=data, headers=headers)
     SigV4Auth(credentials, where.signing_name, where.region).add_auth(request)
     return request
+
+
+def _whole(value: Any) -> int:
+    number = int(value)
+    if abs(number) > _LARGEST_STEP:
+        raise OverflowError("a step or a time is out of range")
+    return number
+
+
+def _points(metric: str, page: Mapping[str, Any]) -> list[Point]:
+    try:
+        return [
+            Point(_whole(entry.get("step", 0)), float(entry["value"]), _whole(entry.get("timestamp", 0)))
+            for entry in page.get("metrics", [])
+        ]
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as fault:
+        raise MetricsUnavailable(f"MLflow's values of {metric} are not numbers with steps: {fault}") from None
 
 
 class MlflowReader:
@@ -110,12 +135,17 @@ class MlflowReader:
         region: str,
         account: str,
         credentials: Any,
+        partition: str = "aws",
         endpoint: str = "",
         http: Any = None,
         sleep: Callable[[float], None] = time.sleep,
+        budget_seconds: float = BUDGET_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        where = target(arn, region=region, account=account)
-        self._target = where._replace(base=endpoint.rstrip("/")) if endpoint else where
+        where = target(arn, region=region, account=account, partition=partition)
+        base = endpoint.rstrip("/")
+        self._target = where._replace(base=base, host=urlsplit(base).netloc) if base else where
+        self._clock, self._end = clock, clock() + budget_seconds
         self._arn = arn
         self._credentials = credentials
         self._http = http or urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=30))
@@ -131,10 +161,7 @@ class MlflowReader:
         params = {"run_id": run_id, "metric_key": metric, "max_results": PAGE_SIZE}
         for _ in range(MOST_PAGES):
             page = self._get("metrics/get-history", params)
-            points += [
-                Point(int(entry.get("step", 0)), float(entry["value"]), int(entry.get("timestamp", 0)))
-                for entry in page.get("metrics", [])
-            ]
+            points += _points(metric, page)
             token = page.get("next_page_token")
             if not token:
                 return points
@@ -146,14 +173,21 @@ class MlflowReader:
             status, body = self._send(path, params)
             if status == 200:
                 return self._decoded(path, body)
-            if status not in _RETRIED or attempt == TRIES:
+            if status not in _RETRIED or attempt == TRIES or self._clock() > self._end:
                 break
             self._sleep(0.5 * 2**attempt)
         shown = body[:300].decode("utf-8", "replace")
         raise MetricsUnavailable(f"MLflow answers {status or 'nothing'} to {path}: {shown}")
 
     def _send(self, path: str, params: Mapping[str, Any]) -> tuple[int, bytes]:
-        request = signed(self._target, self._arn, self._credentials, method="GET", path=path, params=params)
+        if self._clock() > self._end:
+            raise MetricsUnavailable(f"MLflow took too long; {path} was not asked any more.")
+        try:
+            request = signed(
+                self._target, self._arn, self._credentials, method="GET", path=path, params=params
+            )
+        except UnicodeEncodeError:
+            raise MetricsUnavailable(f"{path} cannot be asked for what is no text.") from None
         try:
             answer = self._http.request(
                 "GET",

@@ -17,7 +17,7 @@ from tests.support.run_world import (
     make_plan,
     world,
 )
-from tunestep import runs
+from tunestep import job_facts, runs
 from tunestep.collect import collect_results
 from tunestep.errors import ServiceFault, TrainingJobFailed
 from tunestep.metric_series import per_epoch
@@ -137,7 +137,8 @@ def test_metrics_that_cannot_be_read_are_a_gap(
     assert results["model_package_arn"] == PACKAGE
 
 
-def _packages(w: World, job: dict[str, Any], source: str) -> None:
+def _packages(w: World, job: dict[str, Any], source: str, *, token: str = "", more: str = "") -> None:
+    """The answers about a page with one package; ``token`` asks for the page, ``more`` leads to the next."""
     w.sagemaker_stub.add_response(
         "list_model_packages",
         {
@@ -148,14 +149,16 @@ def _packages(w: World, job: dict[str, Any], source: str) -> None:
                     "ModelPackageStatus": "Completed",
                     "ModelPackageGroupName": "support-v1",
                 }
-            ]
+            ],
+            **({"NextToken": more} if more else {}),
         },
         {
             "ModelPackageGroupName": "support-v1",
             "CreationTimeAfter": job["CreationTime"],
             "SortBy": "CreationTime",
-            "SortOrder": "Descending",
-            "MaxResults": 20,
+            "SortOrder": "Ascending",
+            "MaxResults": 100,
+            **({"NextToken": token} if token else {}),
         },
     )
     s3 = {"S3Uri": source, "S3DataType": "S3Prefix", "CompressionType": "None"}
@@ -183,6 +186,50 @@ def test_a_package_that_the_job_does_not_name_counts_only_if_it_came_from_its_ou
     results = _collect(w, Reader(total_loss=[1.0]))
     assert results["model_package_arn"] == found
     assert any("package unknown" in gap for gap in results["gaps"]) != inside
+
+
+def _without_package(w: World) -> tuple[dict[str, Any], str]:
+    job = _completed(w, OutputModelPackageArn=PACKAGE)
+    job.pop("OutputModelPackageArn")
+    return job, f"{job['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job['TrainingJobName']}/"
+
+
+def test_a_package_is_looked_for_on_every_page(w: World) -> None:
+    job, root = _without_package(w)
+    _packages(w, job, "s3://elsewhere/model", more="2")
+    _packages(w, job, f"{root}output/model", token="2")
+    assert _collect(w, Reader(total_loss=[1.0]))["model_package_arn"] == PACKAGE
+    w.done()
+
+
+def test_looking_for_a_package_ends_with_the_time_for_it_and_says_so(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, _ = _without_package(w)
+    _packages(w, job, "s3://elsewhere/model", more="2")
+    monkeypatch.setattr(job_facts, "PACKAGE_SECONDS", -1.0)
+    results = _collect(w, Reader(total_loss=[1.0]))
+    assert results["model_package_arn"] == ""
+    assert "only 0 of the packages" in results["gaps"][0]
+
+
+def test_a_list_that_leads_to_the_same_page_again_ends(w: World) -> None:
+    job, _ = _without_package(w)
+    _packages(w, job, "s3://elsewhere/model", more="2")
+    _packages(w, job, "s3://elsewhere/model", token="2", more="2")
+    assert _collect(w, Reader(total_loss=[1.0]))["model_package_arn"] == ""
+    w.done()
+
+
+def test_long_metric_names_and_many_epochs_leave_the_document_small(w: World) -> None:
+    progress = {"TotalStepCountPerEpoch": 1, "MaxEpoch": 50, "CurrentEpoch": 50, "CurrentStep": 50}
+    _completed(w, ProgressInfo=progress)
+    names = [f"{'long/' * 49}{index}" for index in range(40)]
+    results = _collect(w, Reader(total_loss=[1.0] * 50, **{name: [1.0] * 50 for name in names}))
+    assert len(msgspec.json.encode(results)) < 32 * 1024
+    assert results["summary"]["metrics"]["total_loss"]["points"] == 50
+    stored = msgspec.json.decode((w.files.get(RUN_ID, "metrics.json") or (b"{}", ""))[0])
+    assert len(stored["metrics"]) == 40
 
 
 @pytest.mark.parametrize(("origin", "expected"), [(0, [1.5, 3.5]), (1, [1.5, 3.5])])

@@ -4,7 +4,9 @@ import hashlib
 import hmac
 import io
 import json
+import math
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,6 +213,85 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(metrics, "MAX_RESPONSE_BYTES", 100)
     with pytest.raises(MetricsUnavailable, match="larger"):
         _reader(Http((200, b"x" * 101))).run("r1")
+
+
+def test_a_run_of_another_partition_is_never_signed_for() -> None:
+    with pytest.raises(MetricsUnavailable, match="aws-us-gov"):
+        target(ARN, region="us-west-2", account="111122223333", partition="aws-us-gov")
+    gov = ARN.replace("arn:aws:", "arn:aws-us-gov:").replace("us-west-2", "us-gov-west-1")
+    where = target(gov, region="us-gov-west-1", account="111122223333", partition="aws-us-gov")
+    assert where.base == "https://mlflow.sagemaker.us-gov-west-1.app.aws"
+
+
+@pytest.mark.parametrize("region", ["evil.example/#", "evil.example/", "u@evil.example", "evil.example?", ""])
+def test_a_region_that_is_another_host_causes_no_connection(
+    region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    monkeypatch.setattr(socket.socket, "connect", never)
+    arn = ARN.replace("us-west-2", region)
+    with pytest.raises(MetricsUnavailable):
+        MlflowReader(arn, region=region, account="111122223333", credentials=CREDENTIALS).run("r1")
+
+
+def test_a_url_that_does_not_lead_to_the_targets_host_is_not_signed() -> None:
+    where = target(ARN, region="us-west-2", account="111122223333")
+    for base in ("https://evil.example/#", "https://mlflow.sagemaker.evil.example", "https://x@evil.example"):
+        with pytest.raises(MetricsUnavailable, match="nothing was signed"):
+            signed(where._replace(base=base), ARN, CREDENTIALS, method="GET", path="runs/get")
+
+
+def test_a_server_that_takes_too_long_is_left_after_the_time_for_all_of_it() -> None:
+    now = [0.0]
+    http = Http(*[(503, {})] * 9)
+    reader = _reader(
+        http,
+        lambda seconds: now.__setitem__(0, now[0] + seconds),
+        budget_seconds=2.5,
+        clock=lambda: now[0],
+    )
+    with pytest.raises(MetricsUnavailable, match="too long"):
+        reader.run("r1")
+    assert len(http.urls) == 2
+    with pytest.raises(MetricsUnavailable, match="too long"):
+        reader.history("r1", "m")
+    assert len(http.urls) == 2
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"value": "many", "step": 1},
+        {"step": 1},
+        {"value": 1.0, "step": "x"},
+        "text",
+        {"value": []},
+        {"value": 1.0, "step": 10**40},
+        {"value": 1.0, "timestamp": -(2**63)},
+        {"value": 1.0, "step": math.inf},
+    ],
+)
+def test_values_that_are_no_numbers_are_refused_by_name(entry: Any) -> None:
+    with pytest.raises(MetricsUnavailable, match=r"values of a/b"):
+        _reader(Http((200, {"metrics": [entry]}))).history("r1", "a/b")
+
+
+def test_what_is_no_text_is_never_asked_for() -> None:
+    with pytest.raises(MetricsUnavailable, match="no text"):
+        _reader(Http()).history("r1", "half\ud800")
+    pages = Http((200, {"metrics": [], "next_page_token": "half\ud800"}))
+    with pytest.raises(MetricsUnavailable, match="no text"):
+        _reader(pages).history("r1", "m")
+
+
+def test_values_that_are_not_finite_are_kept() -> None:
+    values = [math.nan, math.inf, -math.inf, "NaN", "Infinity", "-Infinity"]
+    points = [{"value": value, "step": step, "timestamp": 0} for step, value in enumerate(values)]
+    found = [point.value for point in _reader(Http((200, {"metrics": points}))).history("r1", "m")]
+    assert [str(value) for value in found] == ["nan", "inf", "-inf"] * 2
 
 
 def test_the_laptops_endpoint_replaces_the_host() -> None:

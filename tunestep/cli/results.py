@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
 from tunestep import data_summary, names
@@ -13,10 +15,11 @@ from tunestep.cli import render, runs, samples
 from tunestep.cli.failure import CliError, aws_errors
 from tunestep.cli.status import print_next
 from tunestep.cli.target import Target, json_option, open_target, target_options
+from tunestep.run_files import SAMPLES, RunFiles
 from tunestep.text import one_line
 
 _MOST_COLUMNS = 4
-_FILE = re.compile(r"[a-z][a-z0-9_]{0,60}\.[a-z]{2,5}")
+_FILE = re.compile(r"[a-z0-9][a-z0-9_]{0,60}\.[a-z]{2,5}")
 """What a run's own files are called; anything else below its prefix is not copied."""
 
 
@@ -39,7 +42,7 @@ def results(run_id: str | None, as_json: bool, **options: Any) -> None:
 def show(target: Target, seen: runs.RunView, *, as_json: bool) -> None:
     """Print the results of a run that succeeded; on the laptop its files are copied beside its state."""
     outcome = seen.document.get("results", {})
-    folder = _copy_files(target, seen.run_id) if target.home else None
+    folder = copy_files(target, seen.run_id) if target.home else None
     if as_json:
         render.print_json(
             {**render.as_dict(seen, target), "files": str(folder) if folder else _folder_uri(target, seen)}
@@ -50,7 +53,7 @@ def show(target: Target, seen: runs.RunView, *, as_json: bool) -> None:
     for line in _epochs(summary.get("epochs", [])):
         out.print(line)
     render.print_facts(out, _facts(target, seen, outcome, folder))
-    for line in samples.lines(summary):
+    for line in samples.lines(summary, _samples(target, seen.run_id)):
         out.print(line)
     for line in _data(seen.document.get("dataset", {})):
         out.print(line)
@@ -68,6 +71,7 @@ def _facts(
         ("training job", summary.get("job_name", "")),
         ("run record", str(folder / "record.json") if folder else outcome.get("record_uri", "")),
         ("metrics", str(folder / "metrics.json") if folder else outcome.get("metrics_uri", "")),
+        ("report", str(folder / "report.html") if folder else outcome.get("report_uri", "")),
     ]
     facts[3:3] = samples.facts(summary)
     if "billable_tokens" in summary:
@@ -75,6 +79,15 @@ def _facts(
     if "billable_seconds" in summary:
         facts.insert(3, ("billable time", render.duration(summary["billable_seconds"])))
     return [fact for fact in facts if fact[1]]
+
+
+def _samples(target: Target, run_id: str) -> list[dict[str, Any]]:
+    """The answers that the run's samples.json shows; most runs have none."""
+    try:
+        found = RunFiles(target.clients.s3, target.bucket).get(run_id, SAMPLES)
+        return list(msgspec.json.decode(found[0]).get("samples", [])) if found else []
+    except (BotoCoreError, ClientError, msgspec.DecodeError):
+        return []
 
 
 def _data(part: dict[str, Any]) -> list[Text]:
@@ -101,7 +114,7 @@ def _folder_uri(target: Target, seen: runs.RunView) -> str:
     return f"s3://{target.bucket}/{names.run_key(seen.run_id, '')}"
 
 
-def _copy_files(target: Target, run_id: str) -> Path:
+def copy_files(target: Target, run_id: str) -> Path:
     """Copy the run's files from the laptop's S3 to ``<home>/runs/<run id>/``, readable by the user alone."""
     if target.home is None:
         raise ValueError("only the laptop cloud has a home")
