@@ -1,0 +1,39 @@
+"""The check that no role has a permission that nothing uses."""
+
+from tests.support.permissions_used import EXEMPT, Exemption, Permission, faults, used
+from tunestep.local.access.usage import Use
+
+MAY = {Permission("start", "states:StartExecution"), Permission("start", "logs:PutLogEvents")}
+LOGS = (Exemption("*", "logs:*", "Lambda itself does it"),)
+
+
+def test_a_permission_that_no_test_used_is_a_fault():
+    assert faults(MAY, set(), LOGS) == ["start may states:StartExecution, and no test used it"]
+
+
+def test_what_was_used_or_is_exempt_is_none():
+    assert faults(MAY, {Permission("start", "states:StartExecution")}, LOGS) == []
+
+
+def test_an_exemption_of_something_that_is_used_is_a_fault():
+    found = faults(MAY, MAY, LOGS)
+    assert found == ["the exemption of * logs:* covers nothing that is unused"]
+
+
+def test_uses_count_for_the_verb_whose_role_it_was_and_only_when_allowed():
+    uses = [
+        Use("tunestep-FunctionsStartRole1CBA3FE4", "states:StartExecution", "allowed", "Verb/1"),
+        Use("tunestep-FunctionsStartTrainingRole6E82ECD3", "iam:PassRole", "allowed", "Verb/14"),
+        Use("tunestep-FunctionsStopRole11111111", "states:StopExecution", "implicitDeny", ""),
+        Use("tunestep-sagemaker-execution-us-west-2", "s3:PutObject", "allowed", "Data/4"),
+        Use("somebody", "s3:GetObject", "allowed", "p/0"),
+    ]
+    assert used(uses) == {
+        Permission("start", "states:StartExecution"),
+        Permission("start_training", "iam:PassRole"),
+        Permission("training", "s3:PutObject"),
+    }
+
+
+def test_every_exemption_gives_its_reason():
+    assert all(len(exemption.reason) > 20 for exemption in EXEMPT)

@@ -1,0 +1,1 @@
+"""Who calls the laptop cloud, and whether the policies of the caller's role allow it."""
