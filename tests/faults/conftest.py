@@ -1,0 +1,24 @@
+"""The ground that a process's schedules are played on."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.campaign import Profile, profile
+from tests.faults.ground import Ground, ground
+
+
+@pytest.fixture(scope="session")
+def common_ground() -> Iterator[Ground]:
+    logging.disable(logging.CRITICAL)
+    try:
+        with ground() as made:
+            yield made
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="session")
+def clean(common_ground: Ground) -> Profile:
+    return profile(common_ground)

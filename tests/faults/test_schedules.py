@@ -1,0 +1,61 @@
+"""Runs under faults: whatever goes wrong, nothing is lost, doubled or left behind.
+
+Two hundred schedules here, ten thousand with ``make test-faults``. A schedule that goes wrong is made as
+small as possible and told as a story.
+"""
+
+import os
+from collections.abc import Iterable
+
+import pytest
+
+from tests.faults.campaign import Coverage, Profile, play, story
+from tests.faults.ground import Ground
+from tests.faults.schedule import Schedule, drawn, sweep
+from tunestep import names
+
+CHUNK = 50
+FEW = 200
+MANY = int(os.environ.get("TUNESTEP_SCHEDULES", "10000"))
+
+NOT_PLAYED = {
+    "approvals_api": "decides by the same function as decide: tests/gate",
+    "revoke": "takes no part in a run: tests/unit/test_evidence.py",
+    "start_signed": "starts by the same function as start: tests/gate",
+    "trigger": "starts by the same function as start: tests/unit/test_trigger.py",
+}
+PLAYED = [verb for verb in names.FUNCTIONS if verb not in NOT_PLAYED]
+
+
+def _hold(ground: Ground, schedules: Iterable[Schedule], coverage: Coverage | None = None) -> None:
+    for schedule in schedules:
+        if play(ground, schedule, coverage).problems:
+            pytest.fail(story(ground, schedule), pytrace=False)
+
+
+@pytest.mark.parametrize("first", range(0, FEW, CHUNK))
+def test_drawn_schedules_hold(common_ground: Ground, clean: Profile, first: int) -> None:
+    _hold(common_ground, (drawn(seed, clean.lengths) for seed in range(first, first + CHUNK)))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("verb", PLAYED)
+def test_every_call_fails_in_every_way_and_nothing_is_lost(
+    common_ground: Ground, clean: Profile, verb: str
+) -> None:
+    coverage = Coverage(verb)
+    _hold(common_ground, sweep(verb, clean.lengths), coverage)
+    print("\n".join(coverage.report()))
+    spared = {place for place in clean.places[verb] if not (coverage.before[place] and coverage.after[place])}
+    assert spared == set()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("first", range(FEW, MANY, CHUNK))
+def test_many_more_drawn_schedules_hold(common_ground: Ground, clean: Profile, first: int) -> None:
+    last = min(first + CHUNK, MANY)
+    _hold(common_ground, (drawn(seed, clean.lengths) for seed in range(first, last)))
+
+
+def test_every_function_is_played_or_named_with_where_else_it_is_tried(clean: Profile) -> None:
+    assert set(clean.lengths) == set(PLAYED)
