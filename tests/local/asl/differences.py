@@ -8,20 +8,32 @@ from typing import Any, NamedTuple
 
 from tests.local.asl.build import CAUGHT, WORK, Scenario, branches, caught, machine, task, waiting
 from tests.local.asl.machine import function
-from tests.local.asl.runners import Action, Refuses, Returns, Silent
+from tests.local.asl.runners import Action, Outcome, Refuses, Returns, Silent
 
 _GUIDE = "https://docs.aws.amazon.com/step-functions/latest/dg/"
 _ERRORS = _GUIDE + "concepts-error-handling.html"
 
 
 class Difference(NamedTuple):
-    """A scenario, what AWS documents and where, and the members of the outcome on both sides."""
+    """A scenario, what AWS documents and where, and members of the outcome here and on the other side."""
 
     scenario: Scenario
     documented: str
     page: str
     ours: Mapping[str, Any]
-    moto: Mapping[str, Any]
+    theirs: Mapping[str, Any]
+
+
+def members(outcome: Outcome, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What an outcome has under these names; a dot leads into the document."""
+    found = {}
+    for name in wanted:
+        first, *rest = name.split(".")
+        value = getattr(outcome, first)
+        for key in rest:
+            value = value[key]
+        found[name] = value
+    return found
 
 
 def _scenario(name: str, definition: Mapping[str, Any], action: Action, document: Any = None) -> Scenario:

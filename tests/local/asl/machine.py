@@ -44,6 +44,16 @@ def _retry(*names: str) -> list[dict[str, Any]]:
     ]
 
 
+QUOTA_RETRY = {
+    "ErrorEquals": ["QuotaReached"],
+    "IntervalSeconds": 60,
+    "MaxAttempts": 10,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 900,
+    "JitterStrategy": "FULL",
+}
+
+
 def _catch(following: str, path: str | None = "$.error", *names: str) -> dict[str, Any]:
     return {"ErrorEquals": list(names) or ["States.ALL"], "ResultPath": path, "Next": following}
 
@@ -107,16 +117,30 @@ DEFINITION: dict[str, Any] = {
         "CertifyReward": _task("certify_reward", "reward", "PrerequisitesMet?"),
         "PrerequisitesMet?": _choice(
             "PrerequisitesNotMet",
-            _equals("$.reward.verdict", "MET", "ApprovalNeeded?"),
+            _equals("$.reward.verdict", "MET", "ClaimRun"),
             _equals("$.reward.verdict", "BudgetExceeded", "BudgetExceeded"),
             _equals("$.reward.verdict", "RewardNotCertified", "RewardNotCertified"),
         ),
         "PrerequisitesNotMet": _outcome("PrerequisitesNotMet", _REWARD_CAUSE),
         "BudgetExceeded": _outcome("BudgetExceeded", _REWARD_CAUSE),
         "RewardNotCertified": _outcome("RewardNotCertified", _REWARD_CAUSE),
+        "ClaimRun": _task("claim_run", "claim", "AlreadyDone?"),
+        "AlreadyDone?": _choice(
+            "DuplicateRun",
+            _equals("$.claim.verdict", "CLAIMED", "ApprovalNeeded?"),
+            _equals("$.claim.verdict", "REUSED", "ReuseResults"),
+        ),
+        "DuplicateRun": _outcome("DuplicateRun", {"Cause.$": "$.claim.cause"}),
+        "ReuseResults": {
+            "Type": "Pass",
+            "InputPath": "$.claim.results",
+            "ResultPath": "$.results",
+            "Next": "Notify",
+        },
         "ApprovalNeeded?": _choice(
             "RegisterEvaluator",
             {"Variable": "$.plan.approval.needed", "BooleanEquals": True, "Next": "AwaitApproval"},
+            {"Variable": "$.dataset.review_needed", "BooleanEquals": True, "Next": "AwaitApproval"},
         ),
         "AwaitApproval": _waiting(
             "request_approval",
@@ -134,7 +158,10 @@ DEFINITION: dict[str, Any] = {
         "ApprovalExpired": _outcome("ApprovalExpired", {"Cause": "Nobody decided in time."}),
         "RegisterEvaluator": _task("register_evaluator", "evaluator", "PrepareRegistry"),
         "PrepareRegistry": _task("prepare_registry", "registry", "StartTraining"),
-        "StartTraining": _task("start_training", "training", "AwaitTraining"),
+        "StartTraining": {
+            **(start := _task("start_training", "training", "AwaitTraining")),
+            "Retry": [*start["Retry"], QUOTA_RETRY],
+        },
         "AwaitTraining": _waiting(
             "track_training", "training", "$.training.wait_seconds", "TrainingSucceeded?", "TrainingTimedOut"
         ),

@@ -28,7 +28,7 @@ from tests.local.asl.runners import (
     raised,
 )
 
-_SHORT = 2
+SHORT = 2
 
 
 def scaled(definition: Mapping[str, Any], script: Script) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _let_pass(actions: Sequence[Action]) -> int:
     Two where a later attempt has to answer in time, on a machine that may be busy.
     """
     if any(isinstance(action, Returns) and action.after for action in actions):
-        return _SHORT
+        return SHORT
     return 1 if any(isinstance(action, Silent) for action in actions) else 0
 
 
@@ -120,7 +120,7 @@ class Moto:
         scenario, _, function = name.rsplit(":", 1)[-1].partition("--")
         match self._players[scenario].action(function, document):
             case Returns(value, after):
-                time.sleep(_SHORT + 1 if after else 0)
+                time.sleep(SHORT + 1 if after else 0)
                 return json.dumps(value).encode()
             case Raises() as action:
                 answer["x-amz-function-error"] = "Unhandled"

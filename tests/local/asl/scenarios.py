@@ -43,8 +43,9 @@ def _verdict(verdict: str) -> list[Action]:
 
 HAPPY: dict[str, list[Action]] = {
     "ValidatePrerequisites": [Returns(_plan(gated=False))],
-    "CheckDataset": [Returns({"ok": True, "rows_checked": 10, "findings": []})],
+    "CheckDataset": [Returns({"ok": True, "rows_checked": 10, "findings": [], "review_needed": False})],
     "CertifyReward": _verdict("MET"),
+    "ClaimRun": [Returns({"verdict": "CLAIMED", "run_id": "r", "cause": ""})],
     "AwaitApproval": [Sends({"decision": "APPROVED", "actor": "ann", "cause": ""})],
     "RegisterEvaluator": [Returns({"evaluator_arn": "", "kind": None})],
     "PrepareRegistry": [Returns({"model_package_group_arn": "arn:group", "created": True})],
@@ -63,6 +64,7 @@ ORDINARY = (
     "ValidatePrerequisites",
     "CheckDataset",
     "CertifyReward",
+    "ClaimRun",
     "RegisterEvaluator",
     "PrepareRegistry",
     "StartTraining",
@@ -85,6 +87,11 @@ def machine_scenarios(definition: Mapping[str, Any] = DEFINITION) -> list[Scenar
     cases = [
         case("ungated", "RegisterEvaluator Done"),
         case("approved", "AwaitApproval RegisterEvaluator Done", GATED),
+        case(
+            "the cost is reviewed",
+            "AwaitApproval RegisterEvaluator Done",
+            CheckDataset=[Returns({"ok": True, "rows_checked": 10, "review_needed": True})],
+        ),
         case(
             "declined",
             "ApprovalDeclined Failed",
@@ -131,6 +138,23 @@ def machine_scenarios(definition: Mapping[str, Any] = DEFINITION) -> list[Scenar
             "PrerequisitesNotMet CleanUp Failed",
             CertifyReward=_verdict("PrerequisitesNotMet"),
         ),
+        case(
+            "a duplicate",
+            "DuplicateRun CleanUp Failed",
+            ClaimRun=[Returns({"verdict": "DuplicateRun", "run_id": "other", "cause": "run other does it"})],
+        ),
+        case(
+            "results are reused",
+            "ReuseResults Notify Done",
+            ClaimRun=[
+                Returns({"verdict": "REUSED", "run_id": "other", "results": {"model_package_arn": "arn:p/1"}})
+            ],
+        ),
+        case(
+            "unknown claim",
+            "DuplicateRun CleanUp Failed",
+            ClaimRun=[Returns({"verdict": "Surprise", "cause": "who knows"})],
+        ),
         case("unknown verdict", "PrerequisitesNotMet CleanUp Failed", CertifyReward=_verdict("Surprise")),
         case("budget exceeded", "BudgetExceeded CleanUp Failed", CertifyReward=_verdict("BudgetExceeded")),
         case(
@@ -174,5 +198,14 @@ def machine_scenarios(definition: Mapping[str, Any] = DEFINITION) -> list[Scenar
     for state in ORDINARY:
         cases.append(case(f"{state} breaks", f"{state} CleanUp Failed", **{state: [broken]}))
         cases.append(case(f"{state} is retried", f"{state} Done", **{state: [flaky, flaky, *HAPPY[state]]}))
+    full = Raises("QuotaReached")
+    cases.append(
+        case(
+            "the quota is free again",
+            "StartTraining Done",
+            StartTraining=[*[full] * 10, *HAPPY["StartTraining"]],
+        )
+    )
+    cases.append(case("the quota stays used up", "StartTraining CleanUp Failed", StartTraining=[full]))
     cases.append(case("retries run out", "CheckDataset CleanUp Failed", CheckDataset=[flaky]))
     return cases
