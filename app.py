@@ -8,10 +8,14 @@ TUNESTEP_SYNTH=local leaves the wheels out of the functions' asset.
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from infra import node
 from infra.bundle import HEAVY_LOCK, LOCK, REWARD_ARCHITECTURE, REWARD_PACKAGES, Bundle, BundleFailed
+from infra.publishing import refuse_silent_topics
 from infra.rewards import deployed
 from tunestep.settings import Settings, SettingsInvalid, load
 
@@ -22,8 +26,11 @@ def settings() -> Settings:
     return load(context.get("settings") or os.environ.get("TUNESTEP_SETTINGS_FILE") or None) or Settings()
 
 
-def synthesize(chosen: Settings, bundle: Bundle) -> None:
-    """Write the cloud assembly. Raises SettingsInvalid or BundleFailed."""
+def synthesize(chosen: Settings, bundle: Bundle, checks: Sequence[Any] = ()) -> None:
+    """Write the cloud assembly; ``checks`` are plugins of CDK that look at it.
+
+    Raises SettingsInvalid, BundleFailed, or RuntimeError where a check finds an error.
+    """
     node.use_wheel()
     import aws_cdk as cdk  # noqa: PLC0415 - starts Node, so it comes after use_wheel
 
@@ -32,6 +39,7 @@ def synthesize(chosen: Settings, bundle: Bundle) -> None:
     from infra.stack import TunestepStack  # noqa: PLC0415
 
     app = cdk.App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR") or "cdk.out", analytics_reporting=False)
+    cdk.Validations.of(app).add_plugins(*checks)
     core = Packager(bundle)
     heavy = Packager(replace(bundle, lock=HEAVY_LOCK)) if bundle.lock else core
     rewards = deployed()
@@ -51,7 +59,8 @@ def synthesize(chosen: Settings, bundle: Bundle) -> None:
             heavy=code if heavy is core else heavy.code(),
             rewards={r: codes[lock] for r, lock in locks.items()},
         )
-        app.synth()
+        written = app.synth()
+        refuse_silent_topics(json.loads(Path(written.stacks[0].template_full_path).read_text()))
     except RuntimeError:
         failures = [packager.failure for packager in (core, heavy, *packagers.values()) if packager.failure]
         if not failures:

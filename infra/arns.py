@@ -1,30 +1,12 @@
 """ARNs built from fixed names, so that functions, machine and policies never refer to one another."""
 
-import re
 from dataclasses import dataclass
 
 from aws_cdk import Aws
 
 from tunestep import names
 from tunestep.settings import Settings, SettingsInvalid
-
-_ARN = r"arn:[a-z-]+:{service}:[a-z0-9-]*:(aws|[0-9]{{12}})?:{resource}[A-Za-z0-9+=,.@_/-]+"
-_SHAPES: dict[str, tuple[re.Pattern[str], str]] = {
-    "execution_roles": (re.compile(_ARN.format(service="iam", resource="role/")), "the ARN of an IAM role"),
-    "kms_keys": (re.compile(_ARN.format(service="kms", resource="key/")), "the ARN of a KMS key"),
-    "mlflow_apps": (
-        re.compile(_ARN.format(service="sagemaker", resource="mlflow-(app|tracking-server)/")),
-        "the ARN of an MLflow app or tracking server",
-    ),
-    "reward_functions": (
-        re.compile(_ARN.format(service="lambda", resource="function:")),
-        "the ARN of a Lambda function without version or alias",
-    ),
-    "locations": (
-        re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^*?$]*/)?)?"),
-        "s3://bucket or s3://bucket/prefix/",
-    ),
-}
+from tunestep.settings_faults import misshapen
 
 
 def check(settings: Settings) -> None:
@@ -32,15 +14,8 @@ def check(settings: Settings) -> None:
 
     Raises SettingsInvalid naming the path.
     """
-    single = {"kms_key": ("kms_keys", settings.kms_key), "mlflow_app": ("mlflow_apps", settings.mlflow_app)}
-    values = [(f"$.{name}", shape, value) for name, (shape, value) in single.items() if value]
-    for shape in _SHAPES:
-        listed: tuple[str, ...] = getattr(settings.allowed, shape)
-        values += [(f"$.allowed.{shape}[{index}]", shape, value) for index, value in enumerate(listed)]
-    for path, shape, value in values:
-        pattern, wanted = _SHAPES[shape]
-        if not pattern.fullmatch(value):
-            raise SettingsInvalid(f"settings: {value!r} at `{path}` must be {wanted}")
+    for finding in misshapen(settings):
+        raise SettingsInvalid(f"settings: {finding.message} (`{finding.where}`)")
 
 
 @dataclass(frozen=True)
@@ -107,12 +82,32 @@ class Arns:
         return self._of("dynamodb", f"table/{names.table_name(self.stack)}")
 
     @property
+    def evidence_table(self) -> str:
+        return self._of("dynamodb", f"table/{names.evidence_table_name(self.stack)}")
+
+    @property
     def kind_index(self) -> str:
         return f"{self.table}/index/{names.KIND_INDEX}"
 
     @property
     def topic(self) -> str:
         return self._of("sns", names.topic_name(self.stack))
+
+    @property
+    def approver_topics(self) -> list[str]:
+        """The topics of the approvers who have an e-mail address."""
+        asked = [approver.id for approver in self.settings.approvers if approver.email]
+        return [self._of("sns", names.approver_topic_name(self.stack, id_)) for id_ in asked]
+
+    @property
+    def slack_secret(self) -> str:
+        """The secret of the settings; Secrets Manager ends its ARN in a hyphen and six characters."""
+        slack = self.settings.slack
+        return self._of("secretsmanager", f"secret:{slack.secret}-??????") if slack else ""
+
+    @property
+    def request_queue(self) -> str:
+        return self._of("sqs", names.request_queue_name(self.stack))
 
     @property
     def bucket_name(self) -> str:

@@ -13,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Literal
+
+from infra.service_models import Needed, needed, prune
 
 Architecture = Literal["arm64", "x86_64"]
 
@@ -26,13 +28,15 @@ LOCKS = REPOSITORY / "requirements"
 LOCK = LOCKS / "lambda-core.txt"
 HEAVY_LOCK = LOCKS / "lambda-dataset.txt"
 """The core's wheels and the Parquet library."""
-PACKAGES = ("lambdas", "tunestep")
+PACKAGES = ("lambdas", "tunestep", "code_templates")
 REWARD_PACKAGES = ("reward_functions",)
 REWARD_ARCHITECTURE: Architecture = "x86_64"
 """jsonschema-rs has no arm64 wheel for the glibc of Lambda's Python 3.11."""
 
 LEFT_OUT = ("tunestep/cli", "tunestep/local")
-LAYOUT = 2
+PARSED = ("lambdas", "tunestep")
+"""Sources that call AWS; templates of notebooks are Python only in part."""
+LAYOUT = 3
 """Raised whenever the same input gives another bundle."""
 
 # Some wheels claim a newer platform than their libraries need, so the claim is taken and the need is read.
@@ -43,6 +47,29 @@ _PLATFORMS: dict[Architecture, str] = {
 _NEEDS = re.compile(rb"GLIBC_2\.(\d+)")
 _AMAZON_LINUX_2, _AMAZON_LINUX_2023 = 26, 34
 """Minor versions of glibc: Lambda's Python 3.11 runs on the former, later ones on the latter."""
+
+UNUSED: dict[str, str] = {
+    "boto3/data": "models of resources, and no function uses any",
+    "boto3/examples": "examples for documentation",
+    "pygal/test": "tests",
+    "slack_sdk/audit_logs": "an API of Slack's largest plan",
+    "slack_sdk/oauth": "installs an app in many workspaces",
+    "slack_sdk/rtm": "a protocol that Slack has retired",
+    "slack_sdk/rtm_v2": "a protocol that Slack has retired",
+    "slack_sdk/scim": "an API of Slack's largest plan",
+    "slack_sdk/socket_mode": "needs a connection that stays open",
+    "slack": "the old name of slack_sdk",
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui": "a page for people who develop an API",
+    "aws_lambda_powertools/utilities/auth_alpha": "not used",
+    "aws_lambda_powertools/utilities/circuit_breaker": "not used",
+    "aws_lambda_powertools/utilities/data_masking": "not used",
+    "aws_lambda_powertools/utilities/feature_flags": "not used",
+    "aws_lambda_powertools/utilities/idempotency": "not used",
+    "aws_lambda_powertools/utilities/kafka": "not used",
+    "aws_lambda_powertools/utilities/parser": "not used, and needs pydantic",
+    "aws_lambda_powertools/utilities/streaming": "not used",
+}
+"""What no function imports, with the reason; a test imports all of the functions' modules without it."""
 
 _MACHINE_DEPENDENT = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 
@@ -71,6 +98,11 @@ class Bundle:
     def version(self) -> str:
         return ".".join(map(str, self.python))
 
+    @property
+    def _sourceless(self) -> bool:
+        """Whether wheels come as bytecode alone, which halves them. Libraries of rewards read themselves."""
+        return self.packages == PACKAGES
+
     def sources(self) -> Iterator[Path]:
         """Every file that is copied, relative to the repository, in a stable order."""
         for package in self.packages:
@@ -78,6 +110,12 @@ class Bundle:
                 path = file.relative_to(self.root)
                 if file.is_file() and "__pycache__" not in path.parts and not self._left_out(path):
                     yield path
+
+    def modules(self) -> Iterator[Path]:
+        """The sources that may call AWS."""
+        for path in self.sources():
+            if path.suffix == ".py" and path.parts[0] in PARSED:
+                yield self.root / path
 
     @staticmethod
     def _left_out(path: Path) -> bool:
@@ -95,9 +133,15 @@ class Bundle:
         return total.hexdigest()
 
     def build(self, target: Path) -> None:
-        """Fill a folder. Raises BundleFailed when the wheels cannot be had."""
+        """Fill a folder. Raises BundleFailed when the wheels cannot be had, ModelMissing when botocore
+        does not know what the sources call."""
         if self.lock:
-            shutil.copytree(self.wheels(self.lock), target, dirs_exist_ok=True)
+            wheels = self.wheels(self.lock)
+            models = wheels / "botocore" / "data"
+            keep = needed(self.modules(), models) if models.is_dir() else {}
+            shutil.copytree(wheels, target, dirs_exist_ok=True, ignore=_other_models(models, keep))
+            if keep:
+                prune(target / "botocore" / "data", keep)
         for path in self.sources():
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.root / path, target / path)
@@ -109,7 +153,9 @@ class Bundle:
 
         Once it is there, synthesis needs no network. Raises BundleFailed.
         """
-        key = hashlib.sha256(f"{LAYOUT} {self.version} {self.architecture} ".encode() + lock.read_bytes())
+        key = hashlib.sha256(
+            f"{LAYOUT} {self.version} {self.architecture} {self._sourceless} ".encode() + lock.read_bytes()
+        )
         kept = self.cache / key.hexdigest()[:16]
         if not kept.is_dir():
             try:
@@ -118,16 +164,17 @@ class Bundle:
                 raise BundleFailed(f"The wheels for Lambda have no place to be kept: {fault}") from None
             with tempfile.TemporaryDirectory(dir=self.cache) as scratch:
                 made = Path(scratch) / "wheels"
-                self._install(lock, made)
+                self.install(lock, made)
                 _prune(made)
                 self._check_libraries(lock, made)
-                _compile(made, made)
+                _compile(made, made, sourceless=self._sourceless)
                 # Somebody else may have made it meanwhile; theirs is as good.
                 with contextlib.suppress(OSError):
                     made.rename(kept)
         return kept
 
-    def _install(self, lock: Path, target: Path) -> None:
+    def install(self, lock: Path, target: Path) -> None:
+        """Install the wheels as they are. Raises BundleFailed."""
         done = subprocess.run(  # noqa: S603 - a fixed command line of our own, no shell
             [
                 *(_uv(), "pip", "install", "--quiet", "--target", str(target)),
@@ -160,14 +207,29 @@ class Bundle:
                 )
 
 
-def _compile(folder: Path, root: Path) -> None:
+def _other_models(models: Path, keep: Needed) -> Callable[[str, list[str]], set[str]]:
+    """For copytree: leaves out services that nobody calls, which are most of botocore."""
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        if Path(folder) != models:
+            return set()
+        return {name for name in names if (models / name).is_dir() and name not in keep}
+
+    return ignored
+
+
+def _compile(folder: Path, root: Path, *, sourceless: bool = False) -> None:
     compileall.compile_dir(
         folder,
         quiet=2,
+        legacy=sourceless,
         stripdir=str(root),
         prependdir="/var/task",
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
     )
+    if sourceless:
+        for source in [path for path in folder.rglob("*.py") if path.with_suffix(".pyc").is_file()]:
+            source.unlink()
 
 
 def _uv() -> str:
@@ -178,7 +240,8 @@ def _uv() -> str:
 
 def _prune(target: Path) -> None:
     """Remove what no function imports and what differs from one machine to the next."""
-    shutil.rmtree(target / "bin", ignore_errors=True)
+    for path in ("bin", *UNUSED):
+        shutil.rmtree(target / path, ignore_errors=True)
     for folder in [f for f in target.rglob("*") if f.is_dir() and f.name in ("tests", "__pycache__")]:
         shutil.rmtree(folder, ignore_errors=True)
     for file in [f for f in target.rglob("*") if f.name in _MACHINE_DEPENDENT or f.name == ".lock"]:
@@ -190,5 +253,5 @@ if __name__ == "__main__":
 
     for core in (LOCK, HEAVY_LOCK):
         Bundle(lock=core).wheels(core)
-    for needed in dict.fromkeys(reward.lock for reward in deployed() if reward.lock):
-        Bundle(lock=needed, architecture=REWARD_ARCHITECTURE).wheels(needed)
+    for own in dict.fromkeys(reward.lock for reward in deployed() if reward.lock):
+        Bundle(lock=own, architecture=REWARD_ARCHITECTURE).wheels(own)

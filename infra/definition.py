@@ -55,6 +55,8 @@ _NAMED = {
     "AWS::Lambda::Function": ("FunctionName", "lambda", "function:"),
     "AWS::DynamoDB::Table": ("TableName", "dynamodb", "table/"),
     "AWS::SNS::Topic": ("TopicName", "sns", ""),
+    "AWS::SQS::Queue": ("QueueName", "sqs", ""),
+    "AWS::Events::EventBus": ("Name", "events", "event-bus/"),
     MACHINE_TYPE: ("StateMachineName", "states", "stateMachine:"),
 }
 
@@ -69,6 +71,8 @@ def _name(logical_id: str, resources: Mapping[str, Any], place: Place) -> str:
 
 def _arn(argument: Any, resources: Mapping[str, Any], place: Place) -> str:
     logical_id, attribute = argument
+    if attribute == "ApiEndpoint":
+        return f"https://{logical_id.lower()}.execute-api.{place.region}.amazonaws.com"
     if attribute != "Arn":
         raise ValueError(f"{logical_id}.{attribute} is not known before it is deployed")
     name = _name(logical_id, resources, place)

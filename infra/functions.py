@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.acknowledged import RUNTIME, acknowledge
 from infra.arns import Arns
 from infra.log_groups import log_group
 from infra.permissions import function_role
@@ -33,19 +34,25 @@ class Size(NamedTuple):
     disk: int = 512
 
 
+LINKING = ("request_approval", "reconcile")
+"""Functions that send links, and so have to know the API's address."""
+
 SIZES: dict[str, Size] = {
     "validate": Size(memory=1024, timeout=180),
     "check_dataset": Size(memory=1769, timeout=900, disk=4096),
     "certify_reward": Size(memory=1024, timeout=900),
     "register_evaluator": Size(timeout=300),
     "start_training": Size(timeout=180),
-    "collect_results": Size(timeout=300),
+    "collect_results": Size(memory=1024, timeout=300),
     "clean_up": Size(timeout=180),
     "stop": Size(timeout=240),
+    "trigger": Size(timeout=120),
+    "approvals_api": Size(memory=1769, timeout=20),
     "reconcile": Size(timeout=240),
 }
-"""Where a verb needs other than the default. Reconcile ends before it is started again; CheckDataset has one
-whole processor, and room for a copy of a Parquet file, which cannot be read as a stream."""
+"""Where a verb needs other than the default. The API answers Slack within three seconds, even when cold.
+Reconcile ends before it is started again; CheckDataset has one whole processor, and room for a copy of a
+Parquet file, which cannot be read as a stream."""
 
 HEAVY = ("check_dataset",)
 """Functions with an asset of their own: its wheels would weigh on the cold start of the others."""
@@ -62,13 +69,27 @@ def runtime() -> lambda_.Runtime:
     return lambda_.Runtime(f"python{here[0]}.{here[1]}", lambda_.RuntimeFamily.PYTHON)
 
 
+def acknowledge_runtime(function: lambda_.Function) -> None:
+    """Say why a function's runtime need not be the newest."""
+    acknowledge(
+        function,
+        (RUNTIME, "the runtime is the Python that synthesizes, to which the bytecode of the asset belongs"),
+    )
+
+
 def environment(arns: Arns) -> dict[str, str]:
     """The variables that tunestep.environment reads, and those of the logging library.
 
     Raises SettingsInvalid when the settings are too long for a function's environment.
     """
     settings: Settings = msgspec.structs.replace(
-        arns.settings, notice_emails=(), log_retention_days=90, rewards=Rewards()
+        arns.settings,
+        notice_emails=(),
+        log_retention_days=90,
+        rewards=Rewards(),
+        schedules=(),
+        event_principals=(),
+        permissions_boundary=None,
     )
     text = to_json(settings)
     if len(text.encode()) > _SETTINGS_LIMIT:
@@ -104,8 +125,10 @@ class Functions(Construct):
         code: lambda_.Code,
         heavy: lambda_.Code,
         undelivered: sqs.IQueue,
+        api_url: str,
     ) -> None:
         super().__init__(scope, id_)
+        self._api_url = api_url
         variables = environment(arns)
         self.by_verb = {
             verb: self._function(verb, arns, heavy if verb in HEAVY else code, variables, undelivered)
@@ -120,7 +143,7 @@ class Functions(Construct):
         size = SIZES.get(verb, Size())
         queue = undelivered if verb in EVENT_DRIVEN else None
         log_name = f"/aws/lambda/{name}"
-        return lambda_.Function(
+        function = lambda_.Function(
             scope,
             "Function",
             function_name=name,
@@ -133,8 +156,10 @@ class Functions(Construct):
             memory_size=size.memory,
             ephemeral_storage_size=cdk.Size.mebibytes(size.disk) if size.disk != Size().disk else None,
             timeout=cdk.Duration.seconds(size.timeout),
-            environment=variables,
+            environment={**variables, **({"TUNESTEP_API_URL": self._api_url} if verb in LINKING else {})},
             tracing=lambda_.Tracing.ACTIVE,
             dead_letter_queue=queue,
-            log_group=log_group(scope, log_name, arns.settings.log_retention_days),
+            log_group=log_group(scope, log_name, arns.settings),
         )
+        acknowledge_runtime(function)
+        return function

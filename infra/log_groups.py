@@ -1,10 +1,11 @@
 """Log groups: fixed names, retention from the settings, gone with the stack."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from tunestep.settings import SettingsInvalid
+from tunestep.settings import Settings, SettingsInvalid
 
 _RETENTION: dict[int, logs.RetentionDays] = {
     1: logs.RetentionDays.ONE_DAY,
@@ -43,13 +44,15 @@ def retention(days: int) -> logs.RetentionDays:
     return _RETENTION[days]
 
 
-def log_group(scope: Construct, name: str, days: int) -> logs.LogGroup:
+def log_group(scope: Construct, name: str, settings: Settings) -> logs.LogGroup:
     """A log group. What has to last is in the bucket, and a log that stayed behind would take the name
     from the next deployment, so it goes with the stack."""
+    key = kms.Key.from_key_arn(scope, "LogKey", settings.kms_key) if settings.kms_key else None
     return logs.LogGroup(
         scope,
         "Log",
         log_group_name=name,
-        retention=retention(days),
+        retention=retention(settings.log_retention_days),
+        encryption_key=key,
         removal_policy=cdk.RemovalPolicy.DESTROY,
     )

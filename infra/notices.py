@@ -10,8 +10,7 @@ from tunestep import names
 
 
 class Notices(Construct):
-    """The topic. Only the stack's functions publish to it, so a customer-managed key needs no
-    service principal in its policy."""
+    """The topic. The stack's functions publish to it, and its alarms where the key lets them."""
 
     def __init__(self, scope: Construct, id_: str, *, arns: Arns, key: kms.IKey | None) -> None:
         super().__init__(scope, id_)

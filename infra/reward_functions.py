@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra import statements as may
 from infra.arns import Arns
-from infra.functions import runtime
+from infra.functions import acknowledge_runtime, runtime
 from infra.log_groups import log_group
 from infra.permissions import role
 from infra.rewards import Reward
@@ -93,6 +93,7 @@ class RewardFunctions(Construct):
             timeout=cdk.Duration.seconds(reward.timeout),
             environment=variables,
             reserved_concurrent_executions=arns.settings.rewards.concurrency,
-            log_group=log_group(scope, log_name, arns.settings.log_retention_days),
+            log_group=log_group(scope, log_name, arns.settings),
         )
+        acknowledge_runtime(function)
         cdk.Tags.of(function).add(names.TAG_REWARD, reward.name)

@@ -13,6 +13,9 @@ from tunestep import names
 READABLE = (names.PREFIX_DATA, names.PREFIX_OUTPUT, names.PREFIX_DATASETS, names.PREFIX_REQUESTS)
 """Parts of the stack's bucket that a request may name as data."""
 
+_KEY_USERS = ("s3", "dynamodb", "sns", "sqs", "secretsmanager")
+"""Services that may use the customer's keys for the stack's functions."""
+
 Statements = list[iam.PolicyStatement]
 
 
@@ -44,7 +47,7 @@ def uses_keys(arns: Arns) -> Statements:
     """Customer-managed keys, only through the services that keep the stack's data."""
     if not arns.keys:
         return []
-    services = [f"{service}.{Aws.REGION}.amazonaws.com" for service in ("s3", "dynamodb", "sns", "sqs")]
+    services = [f"{service}.{Aws.REGION}.amazonaws.com" for service in _KEY_USERS]
     return [
         allow(
             ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"],
@@ -55,15 +58,59 @@ def uses_keys(arns: Arns) -> Statements:
 
 
 def reads_table(arns: Arns) -> Statements:
-    return [allow(["dynamodb:GetItem", "dynamodb:Query"], [arns.table])]
+    return [allow(["dynamodb:GetItem"], [arns.table])]
+
+
+def adds_items(arns: Arns) -> Statements:
+    return [allow(["dynamodb:PutItem"], [arns.table])]
+
+
+def changes_items(arns: Arns) -> Statements:
+    """UpdateItem, which makes an item that is not there."""
+    return [allow(["dynamodb:UpdateItem"], [arns.table])]
+
+
+def removes_items(arns: Arns) -> Statements:
+    """What waits no more, a claim that is given back, a run that never began."""
+    return [allow(["dynamodb:DeleteItem"], [arns.table])]
 
 
 def writes_table(arns: Arns) -> Statements:
-    return [allow(["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [arns.table])]
+    return [*adds_items(arns), *changes_items(arns), *removes_items(arns)]
 
 
 def lists_runs(arns: Arns) -> Statements:
     return [allow(["dynamodb:Query"], [arns.kind_index])]
+
+
+def reads_evidence(arns: Arns) -> Statements:
+    """Acceptances of licences: the items of one model at a time, and the files beside them."""
+    below = {"StringLike": {"s3:prefix": f"{names.PREFIX_EVIDENCE}*"}}
+    return [
+        allow(["dynamodb:Query"], [arns.evidence_table]),
+        allow(["s3:GetObject"], arns.objects(names.PREFIX_EVIDENCE)),
+        allow(["s3:ListBucket"], [arns.bucket], below),
+    ]
+
+
+def looks_up_evidence(arns: Arns) -> Statements:
+    """One acceptance by its id, and the file that says how it was taken back already."""
+    return [
+        allow(["dynamodb:GetItem"], [arns.evidence_table]),
+        allow(["s3:GetObject"], arns.objects(names.PREFIX_EVIDENCE)),
+    ]
+
+
+def writes_evidence(arns: Arns) -> Statements:
+    """Adds acceptances. No role updates or deletes an item, and S3 takes a file only where there is none."""
+    return [
+        allow(["dynamodb:PutItem"], [arns.evidence_table]),
+        allow(
+            ["s3:PutObject"],
+            arns.objects(names.PREFIX_EVIDENCE),
+            {"Null": {"s3:if-none-match": "false"}},
+        ),
+    ]
 
 
 def reads_run_files(arns: Arns) -> Statements:
@@ -76,6 +123,39 @@ def reads_run_files(arns: Arns) -> Statements:
 
 def writes_run_files(arns: Arns) -> Statements:
     return [allow(["s3:PutObject"], arns.objects(names.PREFIX_RUNS))]
+
+
+def receives_requests(arns: Arns) -> Statements:
+    return [
+        allow(
+            [
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ChangeMessageVisibility",
+            ],
+            [arns.request_queue],
+        )
+    ]
+
+
+def reads_presets(arns: Arns) -> Statements:
+    return [
+        allow(["s3:GetObject"], arns.objects(names.PREFIX_PRESETS)),
+        allow(["s3:ListBucket"], [arns.bucket], {"StringLike": {"s3:prefix": f"{names.PREFIX_PRESETS}*"}}),
+    ]
+
+
+def reads_request_files(arns: Arns) -> Statements:
+    """The version that the event names; a request that was deleted meanwhile is 404 only with the listing."""
+    return [
+        allow(["s3:GetObject", "s3:GetObjectVersion"], arns.objects(names.PREFIX_REQUESTS)),
+        allow(["s3:ListBucket"], [arns.bucket], {"StringLike": {"s3:prefix": f"{names.PREFIX_REQUESTS}*"}}),
+    ]
+
+
+def writes_rejections(arns: Arns) -> Statements:
+    return [allow(["s3:PutObject"], arns.objects(names.PREFIX_REJECTED))]
 
 
 def reads_group_records(arns: Arns) -> Statements:
@@ -96,13 +176,12 @@ def reads_data(arns: Arns) -> Statements:
 
     HeadBucket is s3:ListBucket without a prefix, hence the condition that applies only where one is given.
     """
-    places = [(arns.bucket, prefix) for prefix in READABLE] + arns.locations()
+    places = _data_places(arns)
     prefixes: dict[str, list[str]] = {}
     for bucket, prefix in places:
         prefixes.setdefault(bucket, []).append(f"{prefix}*")
     return [
-        allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{prefix}*" for bucket, prefix in places]),
-        allow(["s3:GetBucketLocation", "s3:GetBucketVersioning"], list(prefixes)),
+        allow(["s3:GetObject"], [f"{bucket}/{prefix}*" for bucket, prefix in places]),
         *(
             allow(["s3:ListBucket"], [bucket], {"StringLikeIfExists": {"s3:prefix": below}})
             for bucket, below in prefixes.items()
@@ -110,43 +189,24 @@ def reads_data(arns: Arns) -> Statements:
     ]
 
 
-def reads_hub(arns: Arns) -> Statements:
-    """The service's hub with its cache bucket, and the account's own hubs (data sets, evaluators)."""
-    return [
-        allow(
-            [
-                "sagemaker:DescribeHub",
-                "sagemaker:DescribeHubContent",
-                "sagemaker:ListHubContents",
-                "sagemaker:ListHubContentVersions",
-            ],
-            [*arns.public_hub, *arns.sagemaker("hub", "hub-content")],
-        ),
-        allow(["s3:GetObject"], [f"{arns.hub_cache}/*"]),
-        allow(["s3:ListBucket"], [arns.hub_cache]),
-    ]
+def reads_versions(arns: Arns) -> Statements:
+    """The very version that was planned with, whatever was written since."""
+    return [allow(["s3:GetObjectVersion"], [f"{bucket}/{prefix}*" for bucket, prefix in _data_places(arns)])]
 
 
-def reads_registry(arns: Arns) -> Statements:
-    return [
-        allow(
-            [
-                "sagemaker:DescribeModelPackage",
-                "sagemaker:DescribeModelPackageGroup",
-                "sagemaker:ListModelPackages",
-            ],
-            arns.sagemaker("model-package", "model-package-group"),
-        )
-    ]
+def _data_places(arns: Arns) -> list[tuple[str, str]]:
+    return [(arns.bucket, prefix) for prefix in READABLE] + arns.locations()
 
 
 def looks_at_rewards(arns: Arns) -> Statements:
-    """Reads code hash and configuration of the reward functions, and the tag that makes one the stack's."""
+    """Reads code hash and configuration of the reward functions."""
     listed = [named for arn in arns.settings.allowed.reward_functions for named in (arn, f"{arn}:*")]
-    return [
-        allow(["lambda:GetFunctionConfiguration"], [arns.own_rewards, *listed]),
-        allow(["lambda:ListTags"], [arns.own_rewards]),
-    ]
+    return [allow(["lambda:GetFunctionConfiguration"], [arns.own_rewards, *listed])]
+
+
+def tells_rewards(arns: Arns) -> Statements:
+    """Reads the tag that makes a function one of the stack's rewards."""
+    return [allow(["lambda:ListTags"], [arns.own_rewards])]
 
 
 def invokes_rewards(arns: Arns) -> Statements:
@@ -159,56 +219,6 @@ def asks_judges(arns: Arns) -> Statements:
     return [allow(["bedrock:InvokeModel"], arns.judges)]
 
 
-def registers_evaluators(arns: Arns) -> Statements:
-    """Makes the account's registry hub and imports evaluators into it."""
-    hub, content = arns.sagemaker_named("hub", arns.registry_hub), f"{arns.registry_hub}/JsonDoc/*"
-    return [
-        allow(["sagemaker:CreateHub"], [hub]),
-        allow(["sagemaker:ImportHubContent"], [hub, arns.sagemaker_named("hub-content", content)]),
-    ]
-
-
-def creates_groups(arns: Arns) -> Statements:
-    return [
-        allow(
-            ["sagemaker:CreateModelPackageGroup", "sagemaker:AddTags", "sagemaker:ListTags"],
-            arns.sagemaker("model-package-group"),
-        )
-    ]
-
-
-def finds_mlflow_apps(arns: Arns) -> Statements:
-    listing = everywhere("sagemaker:ListMlflowApps")
-    return [listing, *_on_apps(arns, "sagemaker:DescribeMlflowApp")]
-
-
-def reads_metrics(arns: Arns) -> Statements:
-    return _on_apps(
-        arns,
-        "sagemaker:CallMlflowAppApi",
-        "sagemaker:DescribeMlflowApp",
-        "sagemaker-mlflow:GetExperiment",
-        "sagemaker-mlflow:GetExperimentByName",
-        "sagemaker-mlflow:GetMetricHistory",
-        "sagemaker-mlflow:GetRun",
-        "sagemaker-mlflow:SearchExperiments",
-        "sagemaker-mlflow:SearchRuns",
-    )
-
-
-def writes_metrics(arns: Arns) -> Statements:
-    actions = (
-        *("CreateExperiment", "CreateModelVersion", "CreateRegisteredModel", "CreateRun"),
-        *("LogBatch", "LogInputs", "LogMetric", "LogModel", "LogOutputs", "LogParam", "ListArtifacts"),
-        *("SetExperimentTag", "SetTag", "UpdateExperiment", "UpdateRun"),
-    )
-    return _on_apps(arns, *(f"sagemaker-mlflow:{action}" for action in actions))
-
-
-def _on_apps(arns: Arns, *actions: str) -> Statements:
-    return [allow(actions, arns.mlflow_apps)] if arns.mlflow_apps else []
-
-
 def reads_roles(arns: Arns) -> Statements:
     """Looks at the execution roles a request may name, and simulates what they may do."""
     return [allow(["iam:GetRole", "iam:SimulatePrincipalPolicy"], execution_roles(arns))]
@@ -218,33 +228,13 @@ def execution_roles(arns: Arns) -> list[str]:
     return [arns.execution_role, *arns.settings.allowed.execution_roles]
 
 
-def reads_jobs(arns: Arns) -> Statements:
-    return [allow(["sagemaker:DescribeTrainingJob", "sagemaker:ListTags"], arns.sagemaker("training-job"))]
-
-
-def stops_jobs(arns: Arns) -> Statements:
-    return [allow(["sagemaker:StopTrainingJob"], arns.sagemaker("training-job"))]
-
-
-def starts_jobs(arns: Arns) -> Statements:
-    """CreateTrainingJob, and the right to hand exactly the listed roles to SageMaker and nobody else."""
-    grants = [
-        allow(["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], arns.sagemaker("training-job")),
-        allow(
-            ["iam:PassRole"],
-            execution_roles(arns),
-            {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-        ),
-    ]
-    if arns.keys:
-        grants.append(
-            allow(["kms:CreateGrant"], arns.keys, {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
-        )
-    return grants
-
-
 def answers_tokens(_: Arns) -> Statements:
-    return [everywhere("states:SendTaskSuccess", "states:SendTaskFailure")]
+    return [everywhere("states:SendTaskSuccess")]
+
+
+def fails_tokens(_: Arns) -> Statements:
+    """Ends a waiting state with an error."""
+    return [everywhere("states:SendTaskFailure")]
 
 
 def starts_runs(arns: Arns) -> Statements:
@@ -257,6 +247,34 @@ def reads_runs(arns: Arns) -> Statements:
 
 def stops_runs(arns: Arns) -> Statements:
     return [allow(["states:StopExecution"], [arns.executions])]
+
+
+def mails_approvers(arns: Arns) -> Statements:
+    """Publishes to each approver's topic, once it is known that the address was confirmed."""
+    topics = arns.approver_topics
+    return [allow(["sns:Publish", "sns:ListSubscriptionsByTopic"], topics)] if topics else []
+
+
+def finds_approvers(arns: Arns) -> Statements:
+    """Looks whether the approvers' addresses were confirmed."""
+    topics = arns.approver_topics
+    return [allow(["sns:ListSubscriptionsByTopic"], topics)] if topics else []
+
+
+def talks_to_slack(arns: Arns) -> Statements:
+    """Reads the one secret with Slack's token and signing secret."""
+    secret = arns.slack_secret
+    return [allow(["secretsmanager:GetSecretValue"], [secret])] if secret else []
+
+
+def has_decisions_shown(arns: Arns) -> Statements:
+    """Calls notify after a decision, to bring the messages up to date."""
+    return [allow(["lambda:InvokeFunction"], [arns.function("notify")])] if arns.settings.slack else []
+
+
+def has_notices_sent(arns: Arns) -> Statements:
+    """Calls notify, which tells people while a run goes on."""
+    return [allow(["lambda:InvokeFunction"], [arns.function("notify")])]
 
 
 def sends_notices(arns: Arns) -> Statements:

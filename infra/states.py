@@ -17,6 +17,9 @@ LAMBDA_FAULTS = (
 TRANSIENT_FAULT = "TransientFault"
 """Our functions raise it for throttling and 5xx answers that outlived the client's own retries."""
 
+QUOTA_REACHED = "QuotaReached"
+"""StartTraining raises it while the account may have no further training job."""
+
 EVENT = {
     "document": sfn.JsonPath.string_at("$"),
     "execution": {
@@ -52,6 +55,20 @@ class States:
             result_path=f"$.{key}" if key else sfn.JsonPath.DISCARD,
         )
         _retry(task, TRANSIENT_FAULT, *LAMBDA_FAULTS)
+        return task
+
+    def quota_step(self, state: str, verb: str, key: str, comment: str) -> tasks.LambdaInvoke:
+        """A step that other jobs of the account may keep waiting: tried again for 52 minutes on average,
+        105 at most."""
+        task = self.step(state, verb, key, comment)
+        task.add_retry(
+            errors=[QUOTA_REACHED],
+            interval=cdk.Duration.minutes(1),
+            max_attempts=10,
+            backoff_rate=2,
+            max_delay=cdk.Duration.minutes(15),
+            jitter_strategy=sfn.JitterType.FULL,
+        )
         return task
 
     def step(self, state: str, verb: str, key: str, comment: str) -> tasks.LambdaInvoke:

@@ -1,4 +1,4 @@
-"""What the stack keeps: one table, one bucket, both of which outlive it."""
+"""What the stack keeps: two tables and one bucket, all of which outlive it."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -6,12 +6,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.acknowledged import ACCESS_LOG, acknowledge
 from infra.arns import Arns
 from tunestep import names
 
 
 class Storage(Construct):
-    """The runs table and the bucket."""
+    """The runs table, the evidence table and the bucket."""
 
     def __init__(self, scope: Construct, id_: str, *, arns: Arns, key: kms.IKey | None) -> None:
         super().__init__(scope, id_)
@@ -32,6 +33,7 @@ class Storage(Construct):
         self.table.add_global_secondary_index(
             index_name=names.KIND_INDEX, partition_key=_text("kind"), sort_key=_text("created_at")
         )
+        self._evidence(arns, key)
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -52,6 +54,43 @@ class Storage(Construct):
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
                 )
             ],
+        )
+        acknowledge(
+            self.bucket,
+            (
+                ACCESS_LOG,
+                "an access log would need a second bucket, which nobody reads; who reads what is told by "
+                "CloudTrail's data events, which are for the account to switch on",
+            ),
+        )
+        self._tell_events()
+
+    def _evidence(self, arns: Arns, key: kms.IKey | None) -> None:
+        """Who accepted which licence. Nothing of the stack may change or delete an item of it."""
+        dynamodb.Table(
+            self,
+            "Evidence",
+            table_name=names.evidence_table_name(arns.stack),
+            partition_key=_text("pk"),
+            sort_key=_text("sk"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
+            encryption_key=key,
+            deletion_protection=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+
+    def _tell_events(self) -> None:
+        """Have S3 tell EventBridge what is uploaded. CDK's own switch would add a function that does it."""
+        bucket = self.bucket.node.default_child
+        assert isinstance(bucket, s3.CfnBucket)  # noqa: S101 - for the type checker
+        bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
         )
 
 

@@ -9,7 +9,9 @@ from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra import sagemaker_statements as sagemaker
 from infra import statements as may
+from infra.acknowledged import acknowledge_wildcards
 from infra.arns import Arns
 from infra.statements import Statements, allow, everywhere
 from tunestep import names
@@ -24,6 +26,22 @@ def _objects(arns: Arns) -> Statements:
         allow(
             ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
             [f"{bucket}/{prefix}*" for bucket, prefix in writable],
+        )
+    ]
+
+
+def _buckets(arns: Arns) -> Statements:
+    """What clients of S3 ask of a bucket before they read from it."""
+    buckets = dict.fromkeys([arns.bucket, *(bucket for bucket, _ in arns.locations())])
+    return [allow(["s3:GetBucketLocation", "s3:GetBucketVersioning"], buckets)]
+
+
+def _hubs(arns: Arns) -> Statements:
+    """Whole hubs: the trainer's ways through them are the service's own."""
+    return [
+        allow(
+            ["sagemaker:DescribeHub", "sagemaker:ListHubContents", "sagemaker:ListHubContentVersions"],
+            [*arns.public_hub, *arns.sagemaker("hub", "hub-content")],
         )
     ]
 
@@ -155,10 +173,19 @@ class TrainingRole(Construct):
     def __init__(self, scope: Construct, id_: str, *, arns: Arns) -> None:
         super().__init__(scope, id_)
         policies = {
-            "Data": [*may.reads_data(arns), *_objects(arns)],
-            "Hub": [*may.reads_hub(arns), *_images(arns)],
+            "Data": [
+                *may.reads_data(arns),
+                *may.reads_versions(arns),
+                *_buckets(arns),
+                *_objects(arns),
+            ],
+            "Hub": [*sagemaker.reads_hub(arns), *_hubs(arns), *_images(arns)],
             "Registry": [*_registry(arns), *_lineage(arns)],
-            "Metrics": [*_logs_and_metrics(arns), *may.reads_metrics(arns), *may.writes_metrics(arns)],
+            "Metrics": [
+                *_logs_and_metrics(arns),
+                *sagemaker.reads_metrics(arns),
+                *sagemaker.writes_metrics(arns),
+            ],
             "Rewards": _rewards(arns),
             "Network": _network(arns),
             "Keys": _keys(arns),
@@ -178,3 +205,4 @@ class TrainingRole(Construct):
                 if rules
             },
         )
+        acknowledge_wildcards(self.role, [rule for rules in policies.values() for rule in rules])

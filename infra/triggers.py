@@ -1,4 +1,4 @@
-"""What starts a function besides the machine and people: two events and a clock.
+"""What starts a function besides the machine and people: three events and a clock.
 
 Events are best effort and may repeat, so every target is idempotent; the reconciler is what catches
 an event that never came.
@@ -7,6 +7,7 @@ an event that never came.
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -17,12 +18,13 @@ from infra.arns import Arns
 class Undelivered(Construct):
     """The queue of events that could not be delivered or that a function failed on three times."""
 
-    def __init__(self, scope: Construct, id_: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, key: kms.IKey | None) -> None:
         super().__init__(scope, id_)
         self.queue = sqs.Queue(
             self,
             "Queue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
             enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
         )
@@ -51,6 +53,26 @@ class Triggers(Construct):
                 source=["aws.sagemaker"],
                 detail_type=["SageMaker Training Job State Change"],
                 detail={"TrainingJobStatus": ["Completed", "Failed", "Stopped"]},
+            ),
+        )
+        self._rule(
+            "JobOutlivedItsRun",
+            "clean_up",
+            "A training job has ended: complete the record of a run that ended before it",
+            pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Training Job State Change"],
+                detail={"TrainingJobStatus": ["Completed", "Failed", "Stopped"]},
+            ),
+        )
+        self._rule(
+            "RunBegan",
+            "notify",
+            "A run has begun: tell people",
+            pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={"stateMachineArn": [arns.machine], "status": ["RUNNING"]},
             ),
         )
         self._rule(

@@ -27,3 +27,27 @@ REASONS: dict[str, str] = {
     "logs:DescribeResourcePolicies": "resource policies have no resource type; the machine's log needs them",
     "logs:DescribeLogGroups": "a list over the account; the machine's log needs it",
 }
+
+BELOW: dict[str, str] = {
+    "arn:*:s3:::jumpstart-cache-prod-*/[*]": "the service's public bucket; its keys differ by model",
+    "arn:*:s3:::*/*": "objects below one prefix, whose names are made by requests and runs",
+    "arn:*:logs:*:log-group:/aws/lambda/*:[*]": "the streams of the function's own log group",
+    "arn:*:logs:*:log-group:/aws/sagemaker/*:[*]": "the service names groups and streams of training jobs",
+    "arn:*:states:*:execution:*:[*]": "executions of the stack's one machine",
+    "arn:*:lambda:*:function:*-SageMaker-reward-[*]": "names that only rewards of this stack can have",
+    "arn:*:lambda:*:function:*:[*]": "versions of one function that the settings list",
+    "arn:*:sagemaker:*:aws:hub-content/SageMakerPublicHub/[*]": "every model of the service's hub",
+    "arn:*:sagemaker:*:hub/[*]": "data sets and evaluators may lie in any hub of the account",
+    "arn:*:sagemaker:*:hub-content/[*]": "data sets and evaluators may lie in any hub of the account",
+    "arn:*:sagemaker:*:hub-content/*/JsonDoc/[*]": "evaluators in the account's registry hub",
+    "arn:*:sagemaker:*:model-package*/[*]": "requests name groups, and the service numbers packages",
+    "arn:*:sagemaker:*:training-job/[*]": "names of jobs begin with a base name that requests choose",
+    "arn:*:sagemaker:*:action/[*]": "the service names the lineage of a job",
+    "arn:*:sagemaker:*:artifact/[*]": "the service names the lineage of a job",
+    "arn:*:sagemaker:*:context/[*]": "the service names the lineage of a job",
+    "arn:*:ecr:*:repository/[*]": "the service's own registries, which differ by region",
+    "arn:*:bedrock:*": "a judge reached through a cross-region profile runs in another region",
+    "arn:*:ec2:*:network-interface/[*]": "interfaces get their ids when a job makes them",
+}
+"""Wildcards inside an ARN, each with the reason, by a pattern in which ``[*]`` is the star itself; the first
+that fits counts."""

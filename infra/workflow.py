@@ -8,6 +8,7 @@ them goes to CleanUp. The waits end by themselves, so the machine has no time li
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from infra.arns import Arns
@@ -21,6 +22,7 @@ STATE_FUNCTIONS = (
     "validate",
     "check_dataset",
     "certify_reward",
+    "claim_run",
     "request_approval",
     "register_evaluator",
     "prepare_registry",
@@ -41,29 +43,7 @@ class Workflow(Construct):
     ) -> None:
         super().__init__(scope, id_)
         states = States(self, functions)
-
-        # The failure path, defined first because every state leads to it.
-        failed = sfn.Fail(
-            self,
-            "Failed",
-            comment="End as FAILED under the run's own error name.",
-            error_path=sfn.JsonPath.string_at("$.error.Error"),
-            cause_path=sfn.JsonPath.string_at("$.error.Cause"),
-        )
-        notify_failure = states.task(
-            "NotifyFailure", "notify", None, "Tell people how the run ended; a notice never changes that."
-        )
-        notify_failure.add_catch(failed, errors=[sfn.Errors.ALL], result_path="$.notice_error")
-        notify_failure.next(failed)
-        clean_up = states.task(
-            "CleanUp",
-            "clean_up",
-            "error",
-            "Stop and remove what the run left behind; give the error its name.",
-        )
-        clean_up.add_catch(notify_failure, errors=[sfn.Errors.ALL], result_path="$.clean_up_error")
-        clean_up.next(notify_failure)
-        states.clean_up = clean_up
+        states.clean_up = self._failure_path(states)
 
         # Everything that can be known before money is spent.
         receive = sfn.Pass(
@@ -85,7 +65,9 @@ class Workflow(Construct):
             self, "PrerequisitesMet?", comment="Any error finding ends the run with all of them."
         )
         approval_needed = sfn.Choice(
-            self, "ApprovalNeeded?", comment="A gated licence or a request that asks for it needs a person."
+            self,
+            "ApprovalNeeded?",
+            comment="A gated licence, a request that asks for it, or the cost needs a person.",
         )
 
         # A person decides.
@@ -103,7 +85,7 @@ class Workflow(Construct):
             "To ask again, run `tunestep retry` with this run's id.",
         )
         await_approval.add_catch(expired, errors=[sfn.Errors.TIMEOUT], result_path="$.error")
-        await_approval.add_catch(clean_up, errors=[sfn.Errors.ALL], result_path="$.error")
+        await_approval.add_catch(states.clean_up, errors=[sfn.Errors.ALL], result_path="$.error")
         approved = sfn.Choice(self, "Approved?", comment="Only an approval goes on.")
 
         # From here on things are created.
@@ -113,7 +95,7 @@ class Workflow(Construct):
         prepare_registry = states.step(
             "PrepareRegistry", "prepare_registry", "registry", "Have the model package group."
         )
-        start_training = states.step(
+        start_training = states.quota_step(
             "StartTraining",
             "start_training",
             "training",
@@ -134,7 +116,7 @@ class Workflow(Construct):
             "It is being stopped. To try again, run `tunestep retry` with this run's id.",
         )
         await_training.add_catch(timed_out, errors=[sfn.Errors.TIMEOUT], result_path="$.error")
-        await_training.add_catch(clean_up, errors=[sfn.Errors.ALL], result_path="$.error")
+        await_training.add_catch(states.clean_up, errors=[sfn.Errors.ALL], result_path="$.error")
         succeeded = sfn.Choice(
             self, "TrainingSucceeded?", comment="Only Completed goes on; anything unknown counts as failed."
         )
@@ -150,7 +132,10 @@ class Workflow(Construct):
 
         # How they follow one another.
         receive.next(validate).next(check_dataset).next(certify_reward).next(met)
-        met.when(sfn.Condition.string_equals("$.reward.verdict", "MET"), approval_needed)
+        met.when(
+            sfn.Condition.string_equals("$.reward.verdict", "MET"),
+            self._claim(states, approval_needed, notify),
+        )
         for name, what in (
             ("BudgetExceeded", "Only limits on time, tokens or cost are in the way."),
             ("RewardNotCertified", "Only the reward is in the way."),
@@ -162,7 +147,8 @@ class Workflow(Construct):
         met.otherwise(
             states.outcome("PrerequisitesNotMet", "At least one check failed.", cause_path="$.reward.cause")
         )
-        approval_needed.when(sfn.Condition.boolean_equals("$.plan.approval.needed", True), await_approval)
+        for why in ("$.plan.approval.needed", "$.dataset.review_needed"):
+            approval_needed.when(sfn.Condition.boolean_equals(why, True), await_approval)
         approval_needed.otherwise(register_evaluator)
         await_approval.next(approved)
         approved.when(sfn.Condition.string_equals("$.approval.decision", "APPROVED"), register_evaluator)
@@ -185,7 +171,7 @@ class Workflow(Construct):
         log = log_group(
             self,
             f"/aws/vendedlogs/states/{names.machine_name(arns.stack)}",
-            arns.settings.log_retention_days,
+            arns.settings,
         )
         self.machine = sfn.StateMachine(
             self,
@@ -197,6 +183,58 @@ class Workflow(Construct):
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=log, level=sfn.LogLevel.ALL, include_execution_data=False),
         )
+
+    def _failure_path(self, states: States) -> tasks.LambdaInvoke:
+        """The way to FAILED, defined first because every state leads to it; returns where it begins."""
+        failed = sfn.Fail(
+            self,
+            "Failed",
+            comment="End as FAILED under the run's own error name.",
+            error_path=sfn.JsonPath.string_at("$.error.Error"),
+            cause_path=sfn.JsonPath.string_at("$.error.Cause"),
+        )
+        notify_failure = states.task(
+            "NotifyFailure", "notify", None, "Tell people how the run ended; a notice never changes that."
+        )
+        notify_failure.add_catch(failed, errors=[sfn.Errors.ALL], result_path="$.notice_error")
+        notify_failure.next(failed)
+        clean_up = states.task(
+            "CleanUp",
+            "clean_up",
+            "error",
+            "Stop and remove what the run left behind; give the error its name.",
+        )
+        clean_up.add_catch(notify_failure, errors=[sfn.Errors.ALL], result_path="$.clean_up_error")
+        clean_up.next(notify_failure)
+        return clean_up
+
+    def _claim(
+        self, states: States, approval_needed: sfn.Choice, notify: tasks.LambdaInvoke
+    ) -> tasks.LambdaInvoke:
+        """One run per content; a duplicate ends here, with an error or with the earlier results."""
+        claim_run = states.step(
+            "ClaimRun", "claim_run", "claim", "Be the only run of this content, or find the one that is."
+        )
+        already_done = sfn.Choice(
+            self,
+            "AlreadyDone?",
+            comment="The same content is fine-tuned once, and its results can be reused.",
+        )
+        reuse_results = sfn.Pass(
+            self,
+            "ReuseResults",
+            comment="The request asked for it: end at once with the results of the run that made them.",
+            input_path="$.claim.results",
+            result_path="$.results",
+        )
+        claim_run.next(already_done)
+        already_done.when(sfn.Condition.string_equals("$.claim.verdict", "CLAIMED"), approval_needed)
+        already_done.when(sfn.Condition.string_equals("$.claim.verdict", "REUSED"), reuse_results)
+        already_done.otherwise(
+            states.outcome("DuplicateRun", "Another run comes first.", cause_path="$.claim.cause")
+        )
+        reuse_results.next(notify)
+        return claim_run
 
     def _role(self, arns: Arns) -> iam.IRole:
         called = [arns.function(verb) for verb in STATE_FUNCTIONS]

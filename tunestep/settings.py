@@ -4,16 +4,19 @@ Settings are the ceiling; a request chooses within them. The defaults deploy as 
 """
 
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tunestep.names import STACK_PATTERN
+from tunestep.names import NAME_PATTERN, STACK_PATTERN, approver_topic_name
 
 DEFAULT_FILE = "tunestep.yaml"
 
-_Duration = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
+_Duration = Annotated[
+    str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$", description="a duration like 90s, 45m, 6h or 3d")
+]
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,11 +48,145 @@ class Rewards(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     config: dict[str, dict[str, Any]] = {}
 
 
+_ApproverId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$")]
+_Email = Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>,;\"]{1,64}@[A-Za-z0-9.-]{1,190}$")]
+_Principal = Annotated[str, msgspec.Meta(pattern=r"^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$")]
+_Dollars = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Approver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A person who may decide. ``id`` is what records show; the rest is how the person is reached.
+
+    ``slack_user`` is a member id (U…); ``iam_principal`` the ARN of the user or role that decides from the
+    command line.
+    """
+
+    id: _ApproverId
+    email: _Email | None = None
+    slack_user: Annotated[str, msgspec.Meta(pattern=r"^[UW][A-Z0-9]{2,20}$")] | None = None
+    iam_principal: Annotated[str, msgspec.Meta(pattern=r"^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$")] | None = (
+        None
+    )
+
+
+class Slack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The Slack app that asks. ``secret`` names the secret that holds ``token`` and ``signing_secret``."""
+
+    team: Annotated[str, msgspec.Meta(pattern=r"^[TE][A-Z0-9]{2,20}$")]
+    app_id: Annotated[str, msgspec.Meta(pattern=r"^A[A-Z0-9]{2,20}$")]
+    channel: Annotated[str, msgspec.Meta(pattern=r"^[CGD][A-Z0-9]{2,20}$")]
+    secret: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9/_+=.@-]{1,256}$")]
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How decisions are asked for.
+
+    ``policy_window`` is how long an acceptance counts for later runs on the same model version and licence,
+    ``reminders`` are the times before expiry at which approvers are reminded; without ``self_approval`` the
+    requester of a run cannot decide on it. Runs estimated above ``review_above_usd`` need a decision.
+    """
+
+    policy_window: _Duration = "365d"
+    reminders: tuple[_Duration, ...] = ("1d",)
+    self_approval: bool = True
+    review_above_usd: _Dollars | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The most that one run may use, estimated before it starts; a request may only ask for less."""
+
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_cost_usd: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What training costs, in US dollars, as the price list of the account's contract says.
+
+    ``model`` is a name of the hub, in which ``*`` and ``?`` stand for any characters; without ``technique``
+    the price holds for all. Recipes that are metered by tokens need ``usd_per_million_tokens``, those that
+    are metered by time ``usd_per_hour``. The first entry that fits counts.
+    """
+
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    technique: Literal["SFT", "DPO", "RLVR", "RLAIF"] | None = None
+    usd_per_million_tokens: _Dollars | None = None
+    usd_per_hour: _Dollars | None = None
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What one source of requests may do: its switch, the most that a run from it may use, its approval rule.
+
+    The limits and the rule tighten what a request says and never loosen it: ``licence`` leaves it as it is
+    but for ``never``, ``always`` has a person decide on every run.
+    """
+
+    enabled: bool = True
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_cost_usd: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    approval: Literal["licence", "always"] = "licence"
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Everything besides people that starts runs: request files, datasets for presets, events, schedules."""
+
+    s3_requests: Source = Source()
+    presets: Source = Source()
+    events: Source = Source()
+    schedules: Source = Source()
+
+
+_AT = (
+    r"\A(cron\([^\s()]+( [^\s()]+){5}\)|rate\([1-9]\d{0,4} (minute|hour|day)s?\)"
+    r"|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\))\Z"
+)
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An entry of EventBridge Scheduler; ``at`` is its expression: ``cron(...)``, ``rate(...)``, ``at(...)``.
+
+    It runs either a ``preset``, with ``training_data`` where the preset leaves it open, or a ``request``.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    at: Annotated[str, msgspec.Meta(pattern=_AT, max_length=256)]
+    timezone: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9/_+-]{1,50}$")] = "UTC"
+    preset: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
+    training_data: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)] | None = None
+    request: dict[str, Any] | None = None
+    enabled: bool = True
+
+
+_EventPrincipal = Annotated[
+    str, msgspec.Meta(pattern=r"^(\d{12}|arn:aws[a-z-]*:iam::\d{12}:(root|(user|role)/.{1,576}))$")
+]
+
+
+NoticeChannel = Literal["email", "slack"]
+_BOTH: tuple[NoticeChannel, ...] = ("email", "slack")
+
+
+class NoticeRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """On which channels people are told about what; an empty list tells nobody.
+
+    ``email`` is the stack's topic, to which ``notice_emails`` are subscribed, ``slack`` the channel of the
+    Slack app. Approvers are asked on their own channels, whatever stands here.
+    """
+
+    start: tuple[NoticeChannel, ...] = _BOTH
+    approval: tuple[NoticeChannel, ...] = _BOTH
+    success: tuple[NoticeChannel, ...] = _BOTH
+    failure: tuple[NoticeChannel, ...] = _BOTH
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One stack. Durations read like 90s, 45m, 6h or 3d.
 
     ``pending_allowance`` is how long a job may wait for capacity before training begins.
-    ``notice_emails`` receive a mail when a run ends. ``kms_key`` is the ARN of a customer-managed key.
+    ``notice_emails`` receive a mail when a run starts, asks and ends, as ``notices`` says.
+    ``kms_key`` is the ARN of a customer-managed key, ``permissions_boundary`` that of a managed policy which
+    limits every role of the stack.
+    ``event_principals`` are the accounts, users and roles that may put events on the stack's bus besides
+    those whom their own account's policies allow it.
     """
 
     stack: str = "tunestep"
@@ -63,7 +200,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_retention_days: int = 90
     kms_key: str | None = None
     notice_emails: tuple[str, ...] = ()
+    notices: NoticeRules = NoticeRules()
     rewards: Rewards = Rewards()
+    approvers: tuple[Approver, ...] = ()
+    slack: Slack | None = None
+    approval: Approval = Approval()
+    limits: Limits = Limits()
+    prices: tuple[Price, ...] = ()
+    sources: Sources = Sources()
+    schedules: tuple[Schedule, ...] = ()
+    event_principals: tuple[_EventPrincipal, ...] = ()
+    permissions_boundary: str | None = None
     tags: dict[str, str] = {}
 
 
@@ -95,7 +242,50 @@ def check(document: object) -> Settings:
             f"settings: {settings.stack!r} at `$.stack` must be lowercase letters, digits and hyphens, "
             "start with a letter, and have at most 24 characters"
         )
+    _check_schedules(settings.schedules)
+    _check_approvers(settings.approvers)
     return settings
+
+
+def _check_approvers(approvers: tuple[Approver, ...]) -> None:
+    """Refuse two approvers that could be taken for one another; raises SettingsInvalid."""
+    seen: dict[str, int] = {}
+    for index, approver in enumerate(approvers):
+        marks = (
+            f"the topic {approver_topic_name('STACK', approver.id)}",
+            f"the Slack user {approver.slack_user}" if approver.slack_user else "",
+            f"the IAM principal {_without_path(approver.iam_principal)}" if approver.iam_principal else "",
+        )
+        for mark in filter(None, marks):
+            if mark in seen:
+                raise SettingsInvalid(
+                    f"settings: `$.approvers[{index}]` and `$.approvers[{seen[mark]}]` would share {mark}; "
+                    "every approver needs one of their own"
+                )
+            seen[mark] = index
+
+
+def _without_path(principal: str) -> str:
+    """A role's name is its own in an account, whatever its path; sessions do not show the path at all."""
+    return re.sub(r":role/.+/", ":role/", principal)
+
+
+def _check_schedules(schedules: tuple[Schedule, ...]) -> None:
+    from zoneinfo import available_timezones  # noqa: PLC0415 - not needed in the functions
+
+    # A machine without the database knows no zone at all; then the deployment says what is wrong.
+    zones = available_timezones()
+    names = [schedule.name for schedule in schedules]
+    for index, schedule in enumerate(schedules):
+        where = f"`$.schedules[{index}]`"
+        if names.index(schedule.name) != index:
+            raise SettingsInvalid(f"settings: the name {schedule.name!r} at {where} is taken already")
+        if zones and schedule.timezone not in zones:
+            raise SettingsInvalid(f"settings: {where} has no known timezone: {schedule.timezone!r}")
+        if (schedule.preset is None) == (schedule.request is None):
+            raise SettingsInvalid(f"settings: {where} needs either a preset or a request")
+        if schedule.training_data and schedule.request is not None:
+            raise SettingsInvalid(f"settings: training_data at {where} belongs into its request")
 
 
 def load(path: str | Path | None = None) -> Settings | None:

@@ -67,10 +67,13 @@ def _statements(role: Mapping[str, Any], template: Mapping[str, Any]) -> Iterato
 
 
 def _without_queue(statement: Mapping[str, Any]) -> Any:
-    resource = statement["Resource"]
+    return {**statement, "Resource": [_queue_in_words(found) for found in _list(statement["Resource"])]}
+
+
+def _queue_in_words(resource: Any) -> Any:
     if isinstance(resource, dict) and resource.get("Fn::GetAtt", [""])[0].startswith("Undelivered"):
-        return {**statement, "Resource": "the queue of undelivered events"}
-    return statement
+        return "the queue of undelivered events"
+    return resource
 
 
 def _list(value: Any) -> list[Any]:

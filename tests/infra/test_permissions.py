@@ -17,6 +17,11 @@ from tunestep import names
 ROLE_POLICY_LIMIT = 10_240
 """Characters of all inline policies of a role together, white space not counted (IAM quotas)."""
 
+EVIDENCE_WRITERS = {
+    *("approvals_api", "decide", "reconcile", "request_approval", "revoke", "start_training"),
+}
+"""Functions that deliver decisions, cite an earlier one, or take one back."""
+
 
 def _role(verb: str) -> str:
     return "Functions" + "".join(word.capitalize() for word in verb.split("_")) + "Role"
@@ -72,9 +77,26 @@ def test_only_start_training_may_start_a_job(template: dict[str, Any]) -> None:
     assert able == ["start_training"]
 
 
-def test_only_the_start_function_may_start_an_execution(template: dict[str, Any]) -> None:
+def test_only_the_functions_that_are_asked_may_start_an_execution(template: dict[str, Any]) -> None:
     able = [verb for verb in names.FUNCTIONS if "states:StartExecution" in _actions(template, verb)]
-    assert able == ["start"]
+    assert able == ["start", "start_signed", "trigger"]
+
+
+def test_nothing_that_the_stack_or_a_job_may_write_can_start_a_run(full_template: dict[str, Any]) -> None:
+    bucket = names.bucket_name(FULL_STACK, "123456789012", "us-west-2")
+    written = {
+        resource.split("/", 1)[1]
+        for rule in all_statements(full_template)
+        if "s3:PutObject" in rule["Action"]
+        for resource in rule["Resource"]
+        if f":{bucket}/" in resource
+    }
+    assert written
+    for pattern in written:
+        prefix = pattern.rstrip("*")
+        assert not any(
+            prefix.startswith(starting) or starting.startswith(prefix) for starting in names.TRIGGER_PREFIXES
+        )
 
 
 def test_no_function_may_write_data_delete_objects_or_change_policies(full_template: dict[str, Any]) -> None:
@@ -82,7 +104,11 @@ def test_no_function_may_write_data_delete_objects_or_change_policies(full_templ
         for rule in statements(full_template, _role(verb)):
             if "s3:PutObject" in rule["Action"]:
                 written = {resource.split("/", 1)[1] for resource in rule["Resource"]}
-                assert written <= {"runs/*"} | ({"state/groups/*"} if verb == "prepare_registry" else set())
+                also = {"prepare_registry": {"state/groups/*"}, "trigger": {"rejected/*"}}
+                if written == {"evidence/*"}:
+                    assert verb in EVIDENCE_WRITERS
+                    continue
+                assert written <= {"runs/*"} | also.get(verb, set())
             assert not {"s3:DeleteObject", "s3:PutBucketPolicy"} & set(rule["Action"])
             assert not [a for a in rule["Action"] if a.startswith("iam:") and not _harmless(a)]
 
@@ -96,7 +122,7 @@ def test_evidence_presets_and_state_are_nobody_s_source_of_data(full_template: d
     for rule in all_statements(full_template):
         for resource in rule["Resource"]:
             if resource.startswith("arn:aws:s3:::") and FULL_STACK in resource:
-                mine = resource.endswith("/state/groups/*")
+                mine = resource.endswith(("/state/groups/*", "/presets/*", "/evidence/*"))
                 assert mine or not any(part in resource for part in private), rule
                 assert not resource.endswith("us-west-2/*"), rule
 
@@ -112,6 +138,16 @@ def test_only_the_steps_that_resolve_groups_may_see_which_ones_the_stack_made(
         and any(resource.endswith("/state/groups/*") for resource in rule["Resource"])
     ]
     assert sorted(able) == ["prepare_registry", "validate"]
+
+
+def test_only_the_trigger_reads_presets(full_template: dict[str, Any]) -> None:
+    able = [
+        verb
+        for verb in names.FUNCTIONS
+        for rule in statements(full_template, _role(verb))
+        if any(resource.endswith("/presets/*") for resource in rule["Resource"])
+    ]
+    assert able == ["trigger"]
 
 
 def test_training_jobs_cannot_reach_the_records_of_runs(full_template: dict[str, Any]) -> None:
@@ -235,9 +271,11 @@ def test_no_other_function_may_invoke_a_reward_or_ask_a_judge(full_template: dic
     able = [
         verb
         for verb in names.FUNCTIONS
-        if {"lambda:InvokeFunction", "bedrock:InvokeModel"} & _actions(full_template, verb)
+        for rule in statements(full_template, _role(verb))
+        if {"lambda:InvokeFunction", "bedrock:InvokeModel"} & set(rule["Action"])
+        and not all(resource.endswith(f":function:{FULL_STACK}-notify") for resource in rule["Resource"])
     ]
-    assert able == ["certify_reward"]
+    assert set(able) == {"certify_reward"}
 
 
 def test_certification_may_ask_the_judges_and_no_other_model(template: dict[str, Any]) -> None:
@@ -259,3 +297,47 @@ def test_only_register_evaluator_makes_hubs_and_imports_into_them(template: dict
 def test_whoever_compares_a_reward_s_code_may_read_its_hash(full_template: dict[str, Any]) -> None:
     able = [v for v in names.FUNCTIONS if "lambda:GetFunctionConfiguration" in _actions(full_template, v)]
     assert able == ["validate", "certify_reward", "register_evaluator", "start_training"]
+
+
+def test_evidence_is_added_to_and_never_changed_or_deleted(full_template: dict[str, Any]) -> None:
+    table = f"table/{names.evidence_table_name(FULL_STACK)}"
+    actions, files = set(), []
+    for rule in all_statements(full_template):
+        if any(table in json.dumps(resource) for resource in rule["Resource"]):
+            actions |= set(rule["Action"])
+        if "s3:PutObject" in rule["Action"] and "evidence/*" in json.dumps(rule["Resource"]):
+            files.append(rule)
+    assert actions == {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}
+    assert files
+    for rule in files:
+        assert rule["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+        assert rule["Action"] == ["s3:PutObject"]
+
+
+def test_only_functions_that_take_part_in_a_decision_may_add_evidence(template: dict[str, Any]) -> None:
+    writers = {
+        verb
+        for verb in names.FUNCTIONS
+        for rule in statements(template, _role(verb))
+        if "dynamodb:PutItem" in rule["Action"] and "-evidence" in json.dumps(rule["Resource"])
+    }
+    assert writers == EVIDENCE_WRITERS
+
+
+def test_logs_of_training_jobs_are_read_by_what_ends_failed_runs_alone(
+    full_template: dict[str, Any],
+) -> None:
+    readers = {verb for verb in names.FUNCTIONS if "logs:GetLogEvents" in _actions(full_template, verb)}
+    assert readers == {"clean_up", "stop", "reconcile"}
+    for rule in all_statements(full_template):
+        if "logs:GetLogEvents" in rule["Action"]:
+            assert all(arn.endswith(f":log-group:{names.TRAINING_LOG_GROUP}:*") for arn in rule["Resource"])
+
+
+def test_the_boundary_of_the_settings_limits_every_role_and_without_one_none_is_limited(
+    template: dict[str, Any], full_template: dict[str, Any]
+) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/platform/boundary"
+    for role in of_type(full_template, "AWS::IAM::Role").values():
+        assert role["PermissionsBoundary"] == boundary
+    assert not any("PermissionsBoundary" in role for role in of_type(template, "AWS::IAM::Role").values())

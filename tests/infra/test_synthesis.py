@@ -24,7 +24,7 @@ def test_the_assembly_for_a_laptop_holds_sources_without_wheels_and_without_the_
     asset, rewards = sorted(
         assembly.glob("asset.*"), key=lambda folder: (folder / "reward_functions").exists()
     )
-    assert {path.name for path in asset.iterdir()} <= {"lambdas", "tunestep"}
+    assert {path.name for path in asset.iterdir()} <= {"lambdas", "tunestep", "code_templates"}
     assert {path.name for path in rewards.iterdir()} == {"reward_functions"}
     assert not (asset / "tunestep" / "cli").exists()
     assert not (asset / "tunestep" / "local").exists()
@@ -185,6 +185,17 @@ def test_the_lock_of_the_cdk_command_names_no_registry() -> None:
     package = json.loads((REPOSITORY / "package.json").read_text())
     locked = json.loads(text)["packages"]["node_modules/aws-cdk"]
     assert package["devDependencies"] == {"aws-cdk": locked["version"]}
+
+
+def test_the_lock_of_the_tests_packages_names_no_registry_and_agrees_with_what_is_wanted() -> None:
+    folder = REPOSITORY / "tests" / "npm"
+    package = json.loads((folder / "package.json").read_text())
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert not any("resolved" in entry for entry in locked.values())
+    assert all("integrity" in entry for name, entry in locked.items() if name)
+    assert locked[""]["devDependencies"] == package["devDependencies"]
+    for name, version in package["devDependencies"].items():
+        assert locked[f"node_modules/{name}"]["version"] == version, "exact versions only"
 
 
 def test_node_comes_from_the_wheel_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

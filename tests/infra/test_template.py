@@ -1,6 +1,7 @@
 """The resources of the synthesized template, besides the machine and the roles."""
 
 import json
+import re
 import sys
 from collections import Counter
 from typing import Any
@@ -16,19 +17,28 @@ from tunestep import environment, names, settings
 from tunestep.dataset_check import DEADLINE_SECONDS
 
 REWARDS = catalog.names()
+ROUTES = 7
 TYPES = {
-    "AWS::DynamoDB::Table": 1,
-    "AWS::Events::Rule": 3,
-    "AWS::IAM::Role": 18 + len(REWARDS) * len(names.REWARD_CONTRACTS),
-    "AWS::Lambda::Function": 16 + len(REWARDS) * len(names.REWARD_CONTRACTS),
-    "AWS::Lambda::Permission": 3,
-    "AWS::Logs::LogGroup": 17 + len(REWARDS) * len(names.REWARD_CONTRACTS),
+    "AWS::ApiGatewayV2::Api": 1,
+    "AWS::ApiGatewayV2::Integration": 2,
+    "AWS::ApiGatewayV2::Route": ROUTES,
+    "AWS::ApiGatewayV2::Stage": 1,
+    "AWS::CloudWatch::Alarm": 4 + len(REWARDS),
+    "AWS::CloudWatch::Dashboard": 1,
+    "AWS::DynamoDB::Table": 2,
+    "AWS::Events::EventBus": 1,
+    "AWS::Events::Rule": 8,
+    "AWS::IAM::Role": len(names.FUNCTIONS) + 2 + len(REWARDS) * len(names.REWARD_CONTRACTS),
+    "AWS::Lambda::EventSourceMapping": 1,
+    "AWS::Lambda::Function": len(names.FUNCTIONS) + len(REWARDS) * len(names.REWARD_CONTRACTS),
+    "AWS::Lambda::Permission": 5 + ROUTES,
+    "AWS::Logs::LogGroup": len(names.FUNCTIONS) + 2 + len(REWARDS) * len(names.REWARD_CONTRACTS),
     "AWS::S3::Bucket": 1,
     "AWS::S3::BucketPolicy": 1,
     "AWS::SNS::Topic": 1,
     "AWS::SNS::TopicPolicy": 1,
-    "AWS::SQS::Queue": 1,
-    "AWS::SQS::QueuePolicy": 1,
+    "AWS::SQS::Queue": 2,
+    "AWS::SQS::QueuePolicy": 2,
     "AWS::StepFunctions::StateMachine": 1,
 }
 
@@ -55,10 +65,15 @@ def test_the_template_uses_exactly_these_resource_types(template: dict[str, Any]
     assert Counter(r["Type"] for r in template["Resources"].values()) == TYPES
 
 
-def test_addresses_in_the_settings_add_subscriptions_and_nothing_else(full_template: dict[str, Any]) -> None:
+def test_settings_add_what_they_name_and_nothing_else(full_template: dict[str, Any]) -> None:
     assert Counter(r["Type"] for r in full_template["Resources"].values()) == {
         **TYPES,
-        "AWS::SNS::Subscription": 2,
+        "AWS::Events::EventBusPolicy": 2,
+        "AWS::IAM::Role": TYPES["AWS::IAM::Role"] + 1,
+        "AWS::Scheduler::Schedule": 2,
+        "AWS::SNS::Subscription": 4,
+        "AWS::SNS::Topic": 3,
+        "AWS::SNS::TopicPolicy": 3,
     }
 
 
@@ -184,8 +199,10 @@ def test_a_function_can_read_the_environment_that_it_is_given(full_template: dic
         assert not read.open
 
 
-def test_addresses_of_people_stay_out_of_the_functions_environment(full_template: dict[str, Any]) -> None:
-    assert "example.com" not in json.dumps(of_type(full_template, "AWS::Lambda::Function"))
+def test_only_addresses_of_approvers_are_in_the_functions_environment(full_template: dict[str, Any]) -> None:
+    for function in _functions(full_template, FULL_STACK).values():
+        found = re.findall(r"[\w.]+@example\.com", json.dumps(function["Environment"]["Variables"]))
+        assert set(found) == {"ann@example.com", "bob@example.com"}
 
 
 def test_table_and_bucket_outlive_the_stack(template: dict[str, Any]) -> None:
@@ -195,17 +212,33 @@ def test_table_and_bucket_outlive_the_stack(template: dict[str, Any]) -> None:
             assert resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_the_table_has_the_agreed_keys_and_can_be_restored(template: dict[str, Any]) -> None:
-    table = _only(template, "AWS::DynamoDB::Table")
-    assert table["TableName"] == "tunestep-runs"
+def _table(template: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [
+        table for table in of_type(template, "AWS::DynamoDB::Table").values() if table["TableName"] == name
+    ]
+    return dict(found)
+
+
+@pytest.mark.parametrize("name", ["tunestep-runs", "tunestep-evidence"])
+def test_the_tables_have_the_agreed_keys_and_can_be_restored(template: dict[str, Any], name: str) -> None:
+    table = _table(template, name)
     assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    (index,) = table["GlobalSecondaryIndexes"]
+    assert "TimeToLiveSpecification" not in table
+
+
+def test_the_evidence_table_is_protected_from_deletion(template: dict[str, Any]) -> None:
+    table = _table(template, "tunestep-evidence")
+    assert table["DeletionProtectionEnabled"] is True
+    assert "GlobalSecondaryIndexes" not in table
+
+
+def test_runs_are_listed_by_kind(template: dict[str, Any]) -> None:
+    (index,) = _table(template, "tunestep-runs")["GlobalSecondaryIndexes"]
     assert index["IndexName"] == names.KIND_INDEX
     assert [key["AttributeName"] for key in index["KeySchema"]] == ["kind", "created_at"]
     assert index["Projection"] == {"ProjectionType": "ALL"}
-    assert "TimeToLiveSpecification" not in table
 
 
 def test_the_bucket_is_versioned_private_and_encrypted(template: dict[str, Any]) -> None:
@@ -221,26 +254,31 @@ def test_the_bucket_is_versioned_private_and_encrypted(template: dict[str, Any])
 
 @pytest.mark.parametrize("type_", ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"])
 def test_bucket_queue_and_topic_refuse_what_comes_without_tls(type_: str, template: dict[str, Any]) -> None:
-    rules = _only(template, type_)["PolicyDocument"]["Statement"]
-    denied = [rule for rule in rules if rule["Effect"] == "Deny"]
-    assert {"Bool": {"aws:SecureTransport": "false"}} in [rule["Condition"] for rule in denied]
+    policies = of_type(template, type_).values()
+    assert policies
+    for policy in policies:
+        denied = [rule for rule in policy["PolicyDocument"]["Statement"] if rule["Effect"] == "Deny"]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in [rule["Condition"] for rule in denied]
 
 
 def test_a_customer_s_key_protects_table_bucket_and_topic(full_template: dict[str, Any]) -> None:
     key = settings.load(FULL_SETTINGS)
     assert key is not None
-    table = _only(full_template, "AWS::DynamoDB::Table")
-    topic = _only(full_template, "AWS::SNS::Topic")
+    tables = of_type(full_template, "AWS::DynamoDB::Table").values()
+    topics = of_type(full_template, "AWS::SNS::Topic").values()
     bucket = _only(full_template, "AWS::S3::Bucket")
-    assert table["SSESpecification"]["KMSMasterKeyId"] == key.kms_key
-    assert topic["KmsMasterKeyId"] == key.kms_key
+    for table in tables:
+        assert table["SSESpecification"]["KMSMasterKeyId"] == key.kms_key
+    for topic in topics:
+        assert topic["KmsMasterKeyId"] == key.kms_key
     (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key.kms_key
 
 
 def test_tags_of_the_settings_are_on_what_can_be_tagged(full_template: dict[str, Any]) -> None:
     for type_ in ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::StepFunctions::StateMachine"):
-        assert {"Key": "team", "Value": "research"} in _only(full_template, type_)["Tags"]
+        for properties in of_type(full_template, type_).values():
+            assert {"Key": "team", "Value": "research"} in properties["Tags"]
 
 
 def test_the_machine_is_logged_without_data_and_traced(template: dict[str, Any]) -> None:
@@ -252,37 +290,59 @@ def test_the_machine_is_logged_without_data_and_traced(template: dict[str, Any])
 
 
 def _rule_for(template: dict[str, Any], verb: str) -> dict[str, Any]:
+    (rule,) = _rules_for(template, verb)
+    return rule
+
+
+def _rules_for(template: dict[str, Any], verb: str) -> list[dict[str, Any]]:
     (logical_id,) = [
         logical_id
         for logical_id, f in of_type(template, "AWS::Lambda::Function").items()
         if f["FunctionName"] == names.function_name("tunestep", verb)
     ]
-    (rule,) = [
+    return [
         rule
         for rule in of_type(template, "AWS::Events::Rule").values()
         if rule["Targets"][0]["Arn"] == {"Fn::GetAtt": [logical_id, "Arn"]}
     ]
-    return rule
+
+
+def test_the_beginning_of_a_run_is_told_by_an_event_outside_the_machine(template: dict[str, Any]) -> None:
+    pattern = resolve(_rule_for(template, "notify")["EventPattern"], template["Resources"])
+    assert pattern["source"] == ["aws.states"]
+    assert pattern["detail"]["status"] == ["RUNNING"]
+    assert len(pattern["detail"]["stateMachineArn"]) == 1
+
+
+JOB_ENDED = {
+    "source": ["aws.sagemaker"],
+    "detail-type": ["SageMaker Training Job State Change"],
+    "detail": {"TrainingJobStatus": ["Completed", "Failed", "Stopped"]},
+}
 
 
 def test_the_end_of_a_training_job_wakes_the_run(template: dict[str, Any]) -> None:
-    assert _rule_for(template, "training_event")["EventPattern"] == {
-        "source": ["aws.sagemaker"],
-        "detail-type": ["SageMaker Training Job State Change"],
-        "detail": {"TrainingJobStatus": ["Completed", "Failed", "Stopped"]},
-    }
+    assert _rule_for(template, "training_event")["EventPattern"] == JOB_ENDED
+
+
+def test_the_end_of_a_training_job_completes_the_record_of_a_run_that_was_over(
+    template: dict[str, Any],
+) -> None:
+    assert JOB_ENDED in [rule["EventPattern"] for rule in _rules_for(template, "clean_up")]
 
 
 def test_a_run_that_ends_outside_its_own_failure_path_is_cleaned_up(template: dict[str, Any]) -> None:
-    pattern = resolve(_rule_for(template, "clean_up")["EventPattern"], template["Resources"])
-    assert pattern == {
+    patterns = [
+        resolve(rule["EventPattern"], template["Resources"]) for rule in _rules_for(template, "clean_up")
+    ]
+    assert {
         "source": ["aws.states"],
         "detail-type": ["Step Functions Execution Status Change"],
         "detail": {
             "stateMachineArn": [names.machine_arn("tunestep", "123456789012", "us-west-2")],
             "status": ["FAILED", "TIMED_OUT", "ABORTED"],
         },
-    }
+    } in patterns
 
 
 def test_the_reconciler_looks_every_five_minutes(template: dict[str, Any]) -> None:
@@ -294,8 +354,8 @@ def test_an_event_that_cannot_be_delivered_is_kept(template: dict[str, Any]) -> 
         (target,) = rule["Targets"]
         assert "Arn" in target["DeadLetterConfig"]
         assert set(target["RetryPolicy"]) == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
-    queue = _only(template, "AWS::SQS::Queue")
-    assert queue["SqsManagedSseEnabled"] is True
+    for queue in of_type(template, "AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
 
 
 def test_an_event_that_a_function_fails_on_is_kept(template: dict[str, Any]) -> None:
@@ -305,3 +365,19 @@ def test_an_event_that_a_function_fails_on_is_kept(template: dict[str, Any]) -> 
         if "DeadLetterConfig" in f
     }
     assert kept == {"tunestep-training-event", "tunestep-clean-up", "tunestep-reconcile"}
+
+
+@pytest.mark.parametrize("which", ["template", "full_template"])
+def test_dead_letters_are_encrypted_take_tls_only_and_stay_14_days(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    template = request.getfixturevalue(which)
+    queues = of_type(template, "AWS::SQS::Queue")
+    (letters,) = [id_ for id_, queue in queues.items() if "RedrivePolicy" not in queue]
+    assert queues[letters]["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert queues[letters].get("SqsManagedSseEnabled") or queues[letters]["KmsMasterKeyId"]
+    policies = of_type(template, "AWS::SQS::QueuePolicy").values()
+    (rules,) = [p["PolicyDocument"]["Statement"] for p in policies if p["Queues"] == [{"Ref": letters}]]
+    assert [rule["Condition"] for rule in rules if rule["Effect"] == "Deny"] == [
+        {"Bool": {"aws:SecureTransport": "false"}}
+    ]

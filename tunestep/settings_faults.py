@@ -1,0 +1,108 @@
+"""Everything that is wrong with a settings file at once, each fault with its path and the fix."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from tunestep import settings as typed
+from tunestep.findings import Finding, error
+from tunestep.request_faults import shape_faults
+from tunestep.settings import Settings, SettingsInvalid
+
+RETENTIONS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""Days for which CloudWatch Logs keeps a log (API reference, PutRetentionPolicy)."""
+
+_ARN = r"arn:[a-z-]+:{service}:[a-z0-9-]*:(aws|[0-9]{{12}})?:{resource}[A-Za-z0-9+=,.@_/-]+"
+_LISTED: dict[str, tuple[re.Pattern[str], str]] = {
+    "execution_roles": (re.compile(_ARN.format(service="iam", resource="role/")), "the ARN of an IAM role"),
+    "kms_keys": (re.compile(_ARN.format(service="kms", resource="key/")), "the ARN of a KMS key"),
+    "mlflow_apps": (
+        re.compile(_ARN.format(service="sagemaker", resource="mlflow-(app|tracking-server)/")),
+        "the ARN of an MLflow app or tracking server",
+    ),
+    "reward_functions": (
+        re.compile(_ARN.format(service="lambda", resource="function:")),
+        "the ARN of a Lambda function without version or alias",
+    ),
+    "locations": (
+        re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^*?$]*/)?)?"),
+        "s3://bucket or s3://bucket/prefix/",
+    ),
+}
+_SINGLE = {
+    "kms_key": _LISTED["kms_keys"],
+    "mlflow_app": _LISTED["mlflow_apps"],
+    "permissions_boundary": (
+        re.compile(_ARN.format(service="iam", resource="policy/")),
+        "the ARN of an IAM policy",
+    ),
+}
+
+
+def misshapen(settings: Settings) -> Iterator[Finding]:
+    """Faults of names and places that would become a policy which IAM rejects, or which allows too much."""
+    for name, shape in _SINGLE.items():
+        if value := getattr(settings, name):
+            yield from _shape(f"$.{name}", value, *shape)
+    for name, shape in _LISTED.items():
+        for index, value in enumerate(getattr(settings.allowed, name)):
+            yield from _shape(f"$.allowed.{name}[{index}]", value, *shape)
+    yield from _own_bucket(settings)
+
+
+def _own_bucket(settings: Settings) -> Iterator[Finding]:
+    """Jobs may write below every listed location, and a new object of the stack's bucket may start a run."""
+    own = re.compile(rf"s3://{settings.stack}-\d{{12}}-[a-z]{{2}}[a-z0-9-]*-\d(/.*)?", re.DOTALL)
+    for index, location in enumerate(settings.allowed.locations):
+        if own.fullmatch(location):
+            yield error(
+                "INVALID_VALUE",
+                f"$.allowed.locations[{index}]",
+                f"{location!r} lies in the stack's own bucket, of which requests may use data/ and output/ "
+                "anyway.",
+                "Leave it out.",
+            )
+
+
+def _shape(path: str, value: str, pattern: re.Pattern[str], wanted: str) -> Iterator[Finding]:
+    if not pattern.fullmatch(value):
+        yield error("INVALID_VALUE", path, f"{value!r} must be {wanted}.")
+
+
+def faults(document: Any) -> list[Finding]:
+    """All faults of a parsed settings file; an empty list for one that can be deployed.
+
+    The shape comes first: rules that need whole settings are looked at once the shape is right.
+    """
+    if document is None:
+        return []
+    if found := shape_faults(document, Settings):
+        return found
+    settings = msgspec.convert(document, Settings)
+    return [*misshapen(settings), *_retention(settings.log_retention_days), *_rules(document)]
+
+
+def _retention(days: int) -> Iterator[Finding]:
+    if days not in RETENTIONS:
+        near = min(RETENTIONS, key=lambda offered: abs(offered - days))
+        yield error(
+            "INVALID_VALUE",
+            "$.log_retention_days",
+            f"CloudWatch Logs does not keep a log for {days} days.",
+            f"The nearest is {near}.",
+        )
+
+
+def _rules(document: Any) -> Iterator[Finding]:
+    """The rules that settings are held to wherever they are read; the message names the path."""
+    try:
+        typed.check(document)
+    except SettingsInvalid as fault:
+        text = str(fault).removeprefix("settings: ")
+        named = re.search(r"`(\$[^`]*)`", text)
+        yield error("INVALID_VALUE", named[1] if named else "$", text)
