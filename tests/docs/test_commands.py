@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
 NOT_RUN = {
     "make demo": "sets up and runs the SFT example; the run itself is tried below",
     "make demo-rlvr": "likewise, the RLVR example",
+    "make demo-approval": "waits for a person; tests/local/test_demo_approval.py is the person",
     "make test": "runs the tests, so also this one",
     "make setup": "has been run, or there would be no test",
     "make lint": "a group of its own in `make test`",
@@ -35,12 +36,17 @@ SHOWN = [block for block in blocks("console") if set(block.text.splitlines()) - 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory, assembly: Path) -> Iterator[dict[str, str]]:
-    """A user's environment with a home of its own; what it started is ended."""
+    """A user's environment with a home of its own, in which a laptop cloud runs; it is ended."""
     laptop = Laptop(tmp_path_factory.mktemp("docs"))
     laptop.adopt_assembly(assembly)
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
-    yield {**kept, "HOME": str(laptop.work), "TUNESTEP_HOME": str(laptop.home), "USER": "reader"}
-    laptop.close()
+    made = {**kept, "HOME": str(laptop.work), "TUNESTEP_HOME": str(laptop.home), "USER": "reader"}
+    try:
+        started = bash(".venv/bin/tunestep local start", made)
+        assert started.returncode == 0, started.stderr
+        yield made
+    finally:
+        laptop.close()
 
 
 def bash(script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -76,4 +82,4 @@ def test_the_commands_of_a_block_work(block: Block, environment: dict[str, str])
 def test_what_is_not_run_is_still_shown_and_little() -> None:
     shown = [line for _, line in commands()]
     assert set(NOT_RUN) <= set(shown)
-    assert len(NOT_RUN) == 9
+    assert len(NOT_RUN) == 10

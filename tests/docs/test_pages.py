@@ -5,12 +5,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 import yaml
+from botocore.validate import ParamValidator
 
 from reward_functions.kit.try_out import row
-from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, links
-from tunestep import settings
+from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, commands, links
+from tests.docs.test_commands import NOT_RUN
+from tunestep import names, settings
 from tunestep.request import parse
 
 SCHEMA = json.loads((ROOT / "tunestep" / "request.schema.json").read_text(encoding="utf-8"))
@@ -24,9 +27,30 @@ def test_a_relative_link_leads_somewhere(page: Path, target: str) -> None:
     assert not fragment or fragment in anchors(found)
 
 
-@pytest.mark.parametrize("block", blocks("json"), ids=lambda block: block.page)
+REQUESTS = [block for block in blocks("json") if block.text.startswith("{")]
+EVENTS = [block for block in blocks("json") if block.text.startswith("[")]
+
+
+@pytest.mark.parametrize("block", REQUESTS, ids=lambda block: block.page)
 def test_a_request_that_is_shown_is_one(block: Block) -> None:
     assert parse(json.loads(block.text))
+
+
+@pytest.mark.parametrize("block", EVENTS, ids=lambda block: block.page)
+def test_events_that_are_shown_ask_for_what_they_say(block: Block) -> None:
+    entries = json.loads(block.text)
+    shape = botocore.session.get_session().get_service_model("events").operation_model("PutEvents")
+    assert not ParamValidator().validate({"Entries": entries}, shape.input_shape).has_errors()
+    for entry in entries:
+        assert entry["EventBusName"] == names.bus_name("tunestep")
+        assert entry["DetailType"] == names.DETAIL_REQUESTED
+        assert not entry["Source"].startswith("aws.")
+        detail = json.loads(entry["Detail"])
+        if "request" in detail:
+            assert parse(detail["request"])
+        else:
+            assert re.fullmatch(names.NAME_PATTERN, detail["preset"])
+            assert set(detail) <= {"preset", "training_data"}
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.page)
@@ -46,8 +70,15 @@ def test_a_reward_that_is_shown_scores(block: Block) -> None:
     assert scored[2][1] > scored[1][1]
 
 
+def test_commands_that_are_run_are_written_as_they_are_found() -> None:
+    """In a fresh clone no environment is active, and a prompt cannot be pasted."""
+    shown = [line for _, line in commands() if line not in NOT_RUN]
+    assert [line for line in shown if line.startswith(("$ ", "tunestep "))] == []
+
+
 def test_something_of_each_kind_is_shown() -> None:
-    assert blocks("json")
+    assert REQUESTS
+    assert EVENTS
     assert blocks("yaml")
     assert blocks("python")
 
@@ -70,7 +101,7 @@ def test_every_field_of_the_request_is_described(field: str) -> None:
     assert re.search(rf"`[^`\n]*\b{field}\b[^`\n]*`", page)
 
 
-@pytest.mark.parametrize("name", ["limits.md", "architecture.md"])
+@pytest.mark.parametrize("name", ["limits.md", "architecture.md", "security.md"])
 def test_every_test_that_a_page_names_exists(name: str) -> None:
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     named = re.findall(r"`(tests/[^`]+)`", page)
@@ -86,6 +117,14 @@ def test_every_claim_names_its_proof() -> None:
     assert [claim for claim in claims if "`tests/" not in claim.split("|")[2]] == []
 
 
-def test_every_page_is_led_to_from_the_readme() -> None:
-    known = {(page.parent / target.partition("#")[0]).resolve() for page, target in links()}
-    assert [page for page in PAGES if "docs" in page.parts and page not in known] == []
+def test_the_readme_leads_to_every_page_once() -> None:
+    led = [(page.parent / target).resolve() for page, target in links() if page == ROOT / "README.md"]
+    assert sorted(path for path in led if path in PAGES) == sorted(
+        page for page in PAGES if page.parent == ROOT / "docs" or page.name == "CONTRIBUTING.md"
+    )
+
+
+def test_every_function_stands_in_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = page.split("| called by | functions |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(names.FUNCTIONS)
