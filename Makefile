@@ -9,11 +9,14 @@ STAMP := $(VENV)/.installed
 SDK := .venv-sdk
 TRANSFORMERS := .venv-transformers
 BENCH := .venv-bench
+BROWSER := .venv-browser
+NPM := tests/npm
 UV_FLAGS := --require-hashes --only-binary :all: --compile-bytecode --link-mode copy
 
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-cache
 
-.PHONY: help setup demo demo-rlvr bench test test-all test-sdk test-transformers lint lock picture clean
+.PHONY: help setup demo demo-rlvr demo-approval bench test test-all test-sdk test-transformers test-browser test-faults test-permissions \
+	lint lock picture clean npm-packages
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -36,22 +39,50 @@ demo: setup ## run a first SFT request end to end on this machine
 demo-rlvr: setup ## certify and register a reward, then train against it with GRPO
 	@$(BIN)/tunestep run examples/rlvr/request.json --local
 
-bench: setup $(BENCH)/.installed ## every speed claim, measured against its peer in the same run
+demo-approval: setup ## a licence that a person has to accept: prints the link, and waits
+	@$(BIN)/python scripts/demo_approval.py
+
+bench: setup $(BENCH)/.installed $(SDK)/.installed ## every speed claim, measured against its peer in the same run
 	@$(BENCH)/bin/python -m benchmarks.run
+	@$(BENCH)/bin/python -m benchmarks.cold_starts
 
 test: setup ## lint, types and every fast test
 	@$(BIN)/python scripts/test_all.py --fast
 
-test-all: setup ## the tests and the slow groups, with each group's share of the time
+test-all: setup npm-packages ## the tests and the slow groups, with each group's share of the time
 	@$(BIN)/python scripts/test_all.py
 
-test-sdk: setup $(SDK)/.installed ## every captured request against the real SageMaker SDK, in an environment of its own
+test-permissions: setup ## whole runs on the laptop, then every permission of a role that none of them used
+	@rm -f build/permissions-used.jsonl; mkdir -p build
+	@TUNESTEP_PERMISSIONS_USED=$(CURDIR)/build/permissions-used.jsonl $(BIN)/python -m pytest tests/local
+	@$(BIN)/python -m tests.support.permissions_used build/permissions-used.jsonl
+
+test-sdk: setup $(SDK)/.installed ## captured requests and rendered notebooks with the real SageMaker SDK, in an environment of its own
 	@$(SDK)/bin/python tests/conformance/capture.py
 	@PYTHONPATH=. $(SDK)/bin/python tests/sdk/reward_contract.py
 	@TUNESTEP_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python -m pytest -m sdk tests
 
 test-transformers: setup $(TRANSFORMERS)/.installed ## the laptop's trainer against transformers and torch, likewise
 	@PYTHONPATH=. $(TRANSFORMERS)/bin/python -m pytest -q -p no:cacheprovider tests/transformers
+
+test-faults: setup ## ten thousand runs in which things go wrong, and a hundred kills of the laptop cloud
+	@$(BIN)/python -m pytest -n 2 --dist load -m faults tests/faults tests/local/test_kills.py
+
+test-browser: setup $(BROWSER)/.installed ## the approval page in Chromium; pictures in build/browser
+	@PYTHONPATH=.:$(BROWSER) $(BIN)/python -m pytest -m browser -rs tests/browser
+
+npm-packages: setup $(NPM)/node_modules/.installed ## other people's readers of state machines, for the slow tests
+
+# The wheel's own npm command looks for its files in the wrong place.
+$(NPM)/node_modules/.installed: $(NPM)/package-lock.json
+	@wheel=$$($(BIN)/python -c "from infra.node import wheel; print(wheel())"); \
+	  cd $(NPM) && PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --silent --no-audit --no-fund
+	@touch $@
+
+# The driver alone, found through PYTHONPATH, so that everything else is what `make setup` installed.
+$(BROWSER)/.installed: requirements/browser.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(BROWSER) --require-hashes --only-binary :all: --link-mode copy -r $<
+	@touch $@
 
 $(SDK)/.installed: requirements/sdk.txt
 	@test -x $(SDK)/bin/python || $(PYTHON) -m venv $(SDK)
@@ -78,6 +109,8 @@ lock: ## compile the locks again (requirements/transformers.in says how its own 
 	    -c requirements/bootstrap.txt requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --only-binary :all: -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c requirements/dev.txt requirements/browser.in -o requirements/browser.txt
 	@for file in requirements/lambda-*.in requirements/reward-*.in; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    -c requirements/dev.txt $$file -o $${file%.in}.txt; done
@@ -87,4 +120,4 @@ picture: setup ## draw the README's picture of the state machine again
 	@PYTHONPATH=. $(BIN)/python scripts/picture.py $(VENV)/picture/tunestep.template.json
 
 clean: ## remove what the build made, but not runs (.tunestep)
-	@rm -rf $(VENV) $(SDK) $(TRANSFORMERS) $(BENCH) cdk.out node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SDK) $(TRANSFORMERS) $(BENCH) $(BROWSER) build cdk.out node_modules $(NPM)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

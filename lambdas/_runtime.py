@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
@@ -13,6 +13,9 @@ from tunestep.aws import Clients
 from tunestep.context import Context
 from tunestep.errors import ServiceFault, TransientFault, TunestepError
 from tunestep.faults import AWS_FAULTS, describe, transient
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 EventT = TypeVar("EventT")
 Handler = Callable[[Any, Any], Any]
@@ -86,3 +89,20 @@ def direct(event_type: type[EventT], function: Callable[[Context, EventT], Any])
             return {"error": error}
 
     return handle
+
+
+def http(app: "APIGatewayHttpResolver") -> Handler:
+    """A handler around the routes of an HTTP API. Nothing of a request is logged: its link is a secret."""
+
+    @metrics.log_metrics(capture_cold_start_metric=False)
+    @logger.inject_lambda_context(clear_state=True)
+    def handle(event: Any, lambda_context: Any) -> Any:
+        if not isinstance(event, dict) or event.get("version") != "2.0":
+            raise ServiceFault("The event is not one that this function knows: no HTTP request, payload 2.0.")
+        answer = app.resolve(event, lambda_context)
+        name = "Successes" if answer["statusCode"] < 500 else "NamedErrors"
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+        return answer
+
+    wrapped: Handler = handle
+    return wrapped

@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
+UNMARKED = "not slow and not faults and not sdk and not browser"
 
 FAST: dict[str, list[list[str]]] = {
     "lint": [
@@ -20,10 +21,12 @@ FAST: dict[str, list[list[str]]] = {
         [PYTHON, "-m", "ruff", "format", "--check", "."],
         [PYTHON, "-m", "mypy"],
     ],
-    "tests": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not slow and not sdk"]],
+    "tests": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-m", UNMARKED]],
 }
 SLOW: dict[str, list[list[str]]] = {
     "slow": [[PYTHON, "-m", "pytest", "-m", "slow"]],
+    "faults": [["make", "--no-print-directory", "test-faults"]],
+    "browser": [["make", "--no-print-directory", "test-browser"]],
     "sdk": [["make", "--no-print-directory", "test-sdk"]],
     "transformers": [["make", "--no-print-directory", "test-transformers"]],
 }

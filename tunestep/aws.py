@@ -79,7 +79,9 @@ class Clients:
     def region(self) -> str:
         return str(self.session.region_name or "")
 
-    def _make(self, service: str, read_timeout: float = 60, attempts: int = 4) -> Client:
+    def _make(
+        self, service: str, read_timeout: float = 60, attempts: int = 4, signature: str | None = None
+    ) -> Client:
         return self.session.client(
             service,
             endpoint_url=self._endpoint_url,
@@ -88,12 +90,14 @@ class Clients:
                 connect_timeout=5,
                 read_timeout=read_timeout,
                 user_agent_extra=f"tunestep/{__version__}",
+                signature_version=signature,
             ),
         )
 
     @cached_property
     def s3(self) -> Client:
-        client = self._make("s3")
+        # Links are signed by version 2 otherwise, which S3 refuses for objects under a KMS key.
+        client = self._make("s3", signature="s3v4")
         if ".amazonaws.com" not in client.meta.endpoint_url:
             client.meta.events.register("before-endpoint-resolution.s3", _access_point_by_path)
         return client
@@ -117,6 +121,10 @@ class Clients:
     @cached_property
     def sns(self) -> Client:
         return self._make("sns")
+
+    @cached_property
+    def secretsmanager(self) -> Client:
+        return self._make("secretsmanager", read_timeout=5)
 
     @cached_property
     def lambda_(self) -> Client:

@@ -6,6 +6,7 @@ and may run any number of times.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,26 +14,32 @@ import msgspec
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from tunestep import record, runs
-from tunestep.approvals import EXPIRED, PENDING
+from tunestep import claims, failed_run, runs, tracking
+from tunestep.approval_states import EXPIRED, PENDING
 from tunestep.aws import error_code
 from tunestep.context import Context, StepEvent, stored_plan
 from tunestep.errors import CAUSE_LIMIT, TunestepError
 from tunestep.failures import named_error, status_error
 from tunestep.faults import STEP_FAULTS, describe
+from tunestep.gate.announce import announce
 from tunestep.names import TAG_RUN
 from tunestep.run_files import ERROR
 from tunestep.runs import ENDED, Item, run_pk
 from tunestep.tracking import describe_job
+from tunestep.training_job import ENDING, TERMINAL
 from tunestep.training_job import job_name as make_job_name
 
 logger = Logger(child=True)
 
 OUTCOME_FAILED = "FAILED"
 
+NO_JOB = "no job"
+NOT_CREATED = "not created"
+
 
 class StatusEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """EventBridge's "Step Functions Execution Status Change" of this stack's machine."""
+    """EventBridge's "Step Functions Execution Status Change" of this stack's machine, or its "SageMaker
+    Training Job State Change", of which only the job's name is believed."""
 
     detail: dict[str, Any]
 
@@ -54,6 +61,10 @@ class _Steps:
             return False
         self.done.append({"step": step, "ok": True, "detail": detail})
         return True
+
+    @property
+    def found_no_job(self) -> bool:
+        return any(entry["detail"].endswith((NO_JOB, NOT_CREATED)) for entry in self.done)
 
 
 def _owned_job(context: Context, run_id: str, run: Item) -> str | None:
@@ -77,15 +88,18 @@ def _owned_job(context: Context, run_id: str, run: Item) -> str | None:
 
 
 def stop_job(context: Context, run_id: str, run: Item) -> str:
-    """Stop the run's job if it is running; says what was found. A job that has ended is fine."""
+    """Stop the run's job unless it has ended or is ending; says what was found.
+
+    A job in a status that nobody knows may cost money as well, so it is stopped like one that runs.
+    """
     name = _owned_job(context, run_id, run)
     if name is None:
-        return "no job"
+        return NO_JOB
     description = describe_job(context, name)
     if description is None:
-        return f"{name}: not created"
+        return f"{name}: {NOT_CREATED}"
     status = description["TrainingJobStatus"]
-    if status != "InProgress":
+    if status in TERMINAL | ENDING:
         return f"{name}: {status}"
     try:
         context.clients.sagemaker.stop_training_job(TrainingJobName=name)
@@ -93,7 +107,7 @@ def stop_job(context: Context, run_id: str, run: Item) -> str:
         # It ended between the two calls: SageMaker answers ValidationException for a finished job.
         if error_code(fault) != "ValidationException":
             raise
-        return f"{name}: had just ended"
+        return f"{name}: had just ended" if status == "InProgress" else f"{name}: {status}, cannot be stopped"
     return f"{name}: stopping"
 
 
@@ -105,7 +119,10 @@ def _close_approval(context: Context, run_id: str) -> str:
         condition="#state = :pending",
         values={":pending": PENDING},
     )
-    return "closed" if closed else "nothing to close"
+    if closed is None:
+        return "nothing to close"
+    announce(context, run_id, closed)
+    return "closed"
 
 
 def _mark_ended(context: Context, run_id: str, name: str, cause: str) -> str:
@@ -127,31 +144,64 @@ def end_run(context: Context, run_id: str, name: str, cause: str, request: Any) 
 
     Returns what the document's ``error`` becomes: {Error, Cause, cleaned: [{step, ok, detail}]}. The
     job goes first, because it costs money; the pending items go last, and that of the job only when it
-    is known to be stopped or absent: until then the reconciler comes back to them.
+    is known to be absent for good or to have ended with its bill on record: until then the reconciler comes
+    back. The content is free for others once the job is known to be stopped, or absent for good.
     """
     steps, run = _Steps(), context.runs.run(run_id) or {}
     job_safe = steps.run("stop the training job", lambda: stop_job(context, run_id, run))
     steps.run("close the question", lambda: _close_approval(context, run_id))
     if run.get("status") == ENDED and run.get("error"):
         name, cause = run["error"], run.get("cause", cause)
+        steps.run("look after record.json", lambda: _record_again(context, run_id, run, request))
     else:
         error = {"Error": name, "Cause": cause, "cleaned": list(steps.done)}
         steps.run("write error.json", lambda: context.files.put(run_id, ERROR, error).uri)
-        steps.run("write record.json", lambda: _write_record(context, run_id, request, error))
+        steps.run("write record.json", lambda: failed_run.write(context, run_id, run, request, error))
         steps.run("mark the run as ended", lambda: _mark_ended(context, run_id, name, cause))
+    # Looked at after the run was marked: a StartTraining that did not see the mark is seen here.
+    gone = job_safe and not (steps.found_no_job and tracking.may_still_appear(context, run_id))
+    if gone:
+        steps.run("free the content", lambda: claims.release(context, run_id, run))
+    settled = steps.run("settle the bill", lambda: _settle(context, run_id))
     forgotten = [runs.PENDING_APPROVAL, runs.PENDING_STOP]
-    if job_safe and not _may_still_appear(context, run_id, steps):
+    if gone and settled and not _still_bills(steps):
         forgotten.append(runs.PENDING_TRAINING)
     for sk in forgotten:
         steps.run(f"forget {sk}", partial(_forget, context, run_id, sk))
     return {"Error": name, "Cause": cause, "cleaned": steps.done}
 
 
-def _write_record(context: Context, run_id: str, request: Any, error: dict[str, Any]) -> str:
-    written = record.write(
-        context, run_id, outcome=OUTCOME_FAILED, request=request, sections={"error": error}
+def _record_again(context: Context, run_id: str, run: Item, request: Any) -> str:
+    """Write the record of a run that ended before if that failed then."""
+    if failed_run.recorded(context, run_id):
+        return "there"
+    error = {"Error": run["error"], "Cause": run.get("cause", ""), "cleaned": []}
+    return failed_run.write(context, run_id, run, request, error)
+
+
+_LATER = "the job has not ended"
+
+
+def _settle(context: Context, run_id: str) -> str:
+    """Complete the record of a job that was still running when it was written.
+
+    Until that job has ended, its pending item stays without a token: the event of its end or the reconciler
+    comes back here. Looked at after the run is marked as ended, which is what the event looks for.
+    """
+    if failed_run.settle(context, run_id):
+        return "nothing is open"
+    context.runs.update(
+        run_pk(run_id),
+        runs.PENDING_TRAINING,
+        {"kind": runs.KIND_TRAINING},
+        remove=("token",),
+        condition="attribute_exists(#pk)",
     )
-    return written.uri
+    return _LATER
+
+
+def _still_bills(steps: _Steps) -> bool:
+    return any(entry["detail"] == _LATER for entry in steps.done)
 
 
 def _forget(context: Context, run_id: str, sk: str) -> str:
@@ -159,54 +209,52 @@ def _forget(context: Context, run_id: str, sk: str) -> str:
     return "forgotten"
 
 
-def _may_still_appear(context: Context, run_id: str, steps: _Steps) -> bool:
-    """Whether a StartTraining in flight could still create the job that was not there a moment ago.
-
-    Its pending item is then left: the reconciler looks again until the item is an hour old.
-    """
-    pending = context.runs.pending(run_id, runs.PENDING_TRAINING)
-    if pending is None or not any("not created" in entry["detail"] for entry in steps.done):
-        return False
-    return context.epoch() < int(pending.get("started_epoch", 0)) + 3600
-
-
 def clean_up_step(context: Context, event: StepEvent) -> dict[str, Any]:
     """The machine's CleanUp state: the document's ``error`` with a name and a cause to read."""
     name, cause = named_error(event.part("error"), event.run_id)
     run = context.runs.run(event.run_id)
     if run is None:
-        _adopt_run(context, event)
+        _adopt_run(context, event.run_id, event.execution.arn, event.execution.started_at)
     return end_run(context, event.run_id, name, cause[:CAUSE_LIMIT], event.document.get("request"))
 
 
-def _adopt_run(context: Context, event: StepEvent) -> None:
+def _adopt_run(context: Context, run_id: str, execution_arn: str, started_at: str) -> None:
     """A run that failed before validate could write its item gets one, so that it can be listed."""
-    context.runs.put_new(
-        {
-            "pk": run_pk(event.run_id),
-            "sk": runs.RUN,
-            "kind": runs.KIND_RUN,
-            "run_id": event.run_id,
-            "execution_arn": event.execution.arn,
-            "source": "console",
-            "requester": "unknown",
-            "requester_assurance": "unverified",
-            "attempt": 1,
-            "force": False,
-            "created_at": event.execution.started_at or context.timestamp(),
-            "status": runs.STARTED,
-        }
-    )
+    context.runs.put_new(runs.console_run(run_id, execution_arn, started_at or context.timestamp()))
 
 
 def clean_up_after(context: Context, event: StatusEvent) -> dict[str, Any]:
-    """After the machine's own end (failed, timed out, aborted), which runs no Catch."""
+    """After the machine's own end (failed, timed out, aborted), which runs no Catch, or after the job's."""
+    if "TrainingJobName" in event.detail:
+        return _after_job(context, event.detail["TrainingJobName"])
     run_id = str(event.detail.get("name") or "")
     run = context.runs.run(run_id) if run_id else None
+    if run is None and event.detail.get("executionArn") == context.execution_arn(run_id):
+        _adopt_run(context, run_id, context.execution_arn(run_id), _started(event.detail))
+        run = context.runs.run(run_id)
     if run is None:
         return {"run": run_id, "cleaned": [], "detail": "no such run"}
     name, cause = status_error(event.detail, run, run_id)
     return end_run(context, run_id, name, cause[:CAUSE_LIMIT], _input(event.detail))
+
+
+def _after_job(context: Context, job_name: object) -> dict[str, Any]:
+    """Complete what is on record of a run that failed before its job had ended."""
+    job = context.runs.job(job_name) if isinstance(job_name, str) and job_name else None
+    run_id = str((job or {}).get("run_id", ""))
+    run = context.runs.run(run_id) if run_id else None
+    if run is None or run.get("status") != ENDED or not run.get("error"):
+        return {"run": run_id, "cleaned": [], "detail": "nothing is open"}
+    return end_run(context, run_id, run["error"], run.get("cause", ""), None)
+
+
+def _started(detail: dict[str, Any]) -> str:
+    """When the execution began, from the event's milliseconds since 1970; empty when it does not say."""
+    began = detail.get("startDate")
+    if not isinstance(began, int | float):
+        return ""
+    moment = datetime.fromtimestamp(began / 1000, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _input(detail: dict[str, Any]) -> Any:

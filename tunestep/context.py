@@ -11,6 +11,7 @@ import msgspec
 from tunestep.aws import Clients
 from tunestep.environment import Environment
 from tunestep.errors import PlanChanged, ServiceFault
+from tunestep.evidence import Evidence
 from tunestep.plan_model import Plan
 from tunestep.request import Request, RequestInvalid, parse, request_hash
 from tunestep.run_files import PLAN, RunFiles
@@ -49,7 +50,7 @@ class StepEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Context:
-    """Clients, environment and clock; the table and the files are made from them at first use."""
+    """Clients, environment and clock; tables and files are made from them at first use."""
 
     env: Environment
     clients: Clients
@@ -62,6 +63,12 @@ class Context:
     @cached_property
     def files(self) -> RunFiles:
         return RunFiles(self.clients.s3, self.env.bucket)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return Evidence(
+            self.clients.dynamodb, self.clients.s3, table=self.env.evidence_table, bucket=self.env.bucket
+        )
 
     @property
     def partition(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tunestep.names import evidence_table_name
 from tunestep.settings import Settings, from_json
 
 _PREFIX = "TUNESTEP_"
@@ -15,7 +16,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     ``laptop`` is set by the laptop cloud alone: ``open`` when the user gave no settings file, so that
     nothing has to be listed before it may be used; ``settings`` when a file sets the ceiling.
-    ``rewards`` are the names of the reward functions that the stack deploys.
+    ``rewards`` are the names of the reward functions that the stack deploys. ``api_url`` is the base of
+    the links to the approval page; only functions that send such links have it.
     """
 
     stack: str
@@ -29,6 +31,11 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     laptop: str = ""
     rewards: tuple[str, ...] = ()
+    api_url: str = ""
+
+    @property
+    def evidence_table(self) -> str:
+        return evidence_table_name(self.stack)
 
     @property
     def open(self) -> bool:
@@ -53,4 +60,5 @@ def load(source: Mapping[str, str] | None = None) -> Environment:
         settings=from_json(env.get(f"{_PREFIX}SETTINGS", "{}")),
         laptop=env.get(f"{_PREFIX}LAPTOP", ""),
         rewards=tuple(filter(None, env.get(f"{_PREFIX}REWARDS", "").split(","))),
+        api_url=env.get(f"{_PREFIX}API_URL", ""),
     )

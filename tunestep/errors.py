@@ -70,6 +70,14 @@ class TransientFault(TunestepError):  # noqa: N818
     """
 
 
+class QuotaReached(TransientFault):
+    """The account may have no further training job at the moment (SageMaker's ResourceLimitExceeded).
+
+    The state machine tries again less often and for longer than after any other fault, since other jobs
+    have to end first. People are told at once that the run waits.
+    """
+
+
 PUBLIC_NAMES: tuple[str, ...] = (
     "PrerequisitesNotMet",
     "BudgetExceeded",

@@ -40,6 +40,8 @@ def named_error(raw: Mapping[str, Any], run_id: str) -> tuple[str, str]:
     cause = visible(cause, CAUSE_LIMIT).strip()
     if error in PUBLIC_NAMES:
         return error, _with_retry(cause or "No cause was given.", run_id)
+    if error == "QuotaReached":
+        return "ServiceFault", _with_retry(f"No quota became free: {cause}", run_id)
     if error == "TransientFault":
         return "ServiceFault", _with_retry(f"AWS kept failing: {cause}", run_id)
     return "ServiceFault", _with_retry(f"{error}: {cause or 'no cause was given'}", run_id)

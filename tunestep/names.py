@@ -10,6 +10,7 @@ FUNCTIONS: tuple[str, ...] = (
     "validate",
     "check_dataset",
     "certify_reward",
+    "claim_run",
     "request_approval",
     "register_evaluator",
     "prepare_registry",
@@ -19,7 +20,11 @@ FUNCTIONS: tuple[str, ...] = (
     "notify",
     "clean_up",
     "start",
+    "start_signed",
+    "trigger",
     "decide",
+    "revoke",
+    "approvals_api",
     "stop",
     "training_event",
     "reconcile",
@@ -40,8 +45,15 @@ PREFIX_REQUESTS = "requests/"
 PREFIX_DATASETS = "datasets/"
 PREFIX_REJECTED = "rejected/"
 
+TRIGGER_PREFIXES: tuple[str, ...] = (PREFIX_REQUESTS, PREFIX_DATASETS)
+"""Parts of the bucket where a new object starts a run; nothing of a run is ever written there."""
+
 PRIVATE_PREFIXES: tuple[str, ...] = (PREFIX_RUNS, PREFIX_EVIDENCE, PREFIX_PRESETS, PREFIX_STATE)
 """Parts of the bucket that are never a source of data nor an output, whatever a request says."""
+
+TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+"""Where SageMaker's training jobs log; a stream's name begins with the job's (SageMaker developer guide,
+"CloudWatch logs")."""
 
 TAG_RUN = "tunestep:run"
 TAG_REQUEST_HASH = "tunestep:request-hash"
@@ -63,6 +75,24 @@ JUDGE_REGIONS: dict[str, tuple[str, ...]] = {
 
 STACK_PATTERN = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 """Stack names: short enough that every derived name stays inside the service limits."""
+
+
+NAME_PATTERN = r"\A[a-z0-9-]{1,40}\Z"
+"""Names of presets and schedules: one part of a path, whatever it is put into."""
+
+DETAIL_REQUESTED = "Tunestep Run Requested"
+DETAIL_SCHEDULED = "Tunestep Run Scheduled"
+"""Detail types of the events that ask for a run: those of the stack's bus, and those of its schedules."""
+
+
+def bus_name(stack: str) -> str:
+    """The stack's own event bus."""
+    return f"{stack}-requests"
+
+
+def request_queue_name(stack: str) -> str:
+    """The queue between everything that asks for a run and the function that starts it."""
+    return f"{stack}-requests"
 
 
 def function_name(stack: str, verb: str) -> str:
@@ -106,8 +136,23 @@ def table_name(stack: str) -> str:
     return f"{stack}-runs"
 
 
+def evidence_table_name(stack: str) -> str:
+    """The table of licence acceptances, apart from the runs because nothing in it may change."""
+    return f"{stack}-evidence"
+
+
 def topic_name(stack: str) -> str:
     return f"{stack}-notices"
+
+
+def approver_topic_name(stack: str, approver_id: str) -> str:
+    """The topic that mails one approver; characters that a topic's name cannot have become hyphens."""
+    return f"{stack}-approver-{re.sub('[^a-z0-9-]', '-', approver_id)}"
+
+
+def api_name(stack: str) -> str:
+    """The HTTP API of the approval gate."""
+    return f"{stack}-approvals"
 
 
 def bucket_name(stack: str, account: str, region: str) -> str:

@@ -3,8 +3,8 @@
 import unicodedata
 from typing import Any
 
-from tunestep.context import Context, StepEvent
-from tunestep.text import one_line, visible
+from tunestep.context import Context
+from tunestep.text import visible
 
 SUBJECT_LIMIT = 99
 """SNS takes subjects of fewer than 100 ASCII characters without line breaks (SNS API, Publish)."""
@@ -27,7 +27,9 @@ def publish(context: Context, title: str, lines: list[str]) -> None:
 
 
 def approval_needed(context: Context, run_id: str, question: dict[str, Any]) -> None:
-    """Tell people that a run waits for a decision, and how to decide."""
+    """Tell people that a run waits for a decision, and how to decide, unless the settings say otherwise."""
+    if "email" not in context.env.settings.notices.approval:
+        return
     licence = question["licence"]
     publish(
         context,
@@ -75,46 +77,3 @@ def undelivered(context: Context, run_id: str, decision: str) -> None:
             f"To run it again: tunestep retry {run_id}",
         ],
     )
-
-
-def _failure(run_id: str, error: dict[str, Any]) -> tuple[str, list[str]]:
-    name = one_line(error.get("Error") or "ServiceFault", 60)
-    cleaned = error.get("cleaned") or []
-    left = [entry for entry in cleaned if isinstance(entry, dict) and not entry.get("ok", True)]
-    return f"{name}: {run_id}", [
-        f"Run {run_id} failed with {name}.",
-        str(error.get("Cause") or "No cause was given."),
-        *[f"Not cleaned up: {entry.get('step')}: {entry.get('detail')}" for entry in left],
-        f"Details: tunestep status {run_id}",
-        f"To run it again: tunestep retry {run_id}",
-    ]
-
-
-def _success(run_id: str, results: dict[str, Any]) -> tuple[str, list[str]]:
-    return f"Succeeded: {run_id}", [
-        f"Run {run_id} succeeded.",
-        f"Model package: {results.get('model_package_arn') or 'unknown'}",
-        f"Run record: {results.get('record_uri', '')}",
-        *[f"Not known: {gap}" for gap in results.get("gaps", [])],
-        f"Results: tunestep results {run_id}",
-    ]
-
-
-def notify(context: Context, event: StepEvent) -> dict[str, Any]:
-    """Send the notice of a run's end.
-
-    A failure is recorded in the run's item and raised: the machine goes on to the run's own end.
-    """
-    error = event.document.get("error")
-    title, lines = (
-        _failure(event.run_id, error)
-        if isinstance(error, dict)
-        else _success(event.run_id, event.part("results"))
-    )
-    try:
-        publish(context, title, lines)
-    except Exception as fault:
-        context.runs.update_run(event.run_id, {"notice_error": one_line(fault, 500)})
-        raise
-    context.runs.update_run(event.run_id, {"notified_at": context.timestamp()}, remove=("notice_error",))
-    return {"notified": True}

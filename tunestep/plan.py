@@ -10,6 +10,7 @@ import msgspec
 
 from tunestep.checks import (
     approval,
+    budget,
     data,
     group,
     limits,
@@ -68,6 +69,7 @@ def make_plan(request: Request, ctx: PlanContext, clients: Any) -> PlanOutcome:
     _later_features(inquiry)
     terms = approval.licence(inquiry, base.plan) if base else None
     decision = approval.check(inquiry, base.plan, terms) if base and terms else None
+    spending = budget.check(inquiry, base.plan.name if base else "", chosen.plan if chosen else None)
 
     blocked = any(finding.severity == "error" for finding in inquiry.findings)
     if (
@@ -107,6 +109,7 @@ def make_plan(request: Request, ctx: PlanContext, clients: Any) -> PlanOutcome:
         compress_output=request.compress_output,
         sequence_length=request.sequence_length or "",
         max_runtime_seconds=runtime,
+        budget=spending,
         tags=dict(request.tags),
     )
     return PlanOutcome(plan, inquiry.findings)
@@ -152,12 +155,6 @@ def _object_arn(ctx: PlanContext, uri: S3Uri) -> str:
 def _later_features(inquiry: Inquiry) -> None:
     """Fields that are understood and have no effect in this version, so that nobody relies on them."""
     request = inquiry.request
-    if request.reuse:
-        inquiry.warning(
-            "NOT_YET_SUPPORTED",
-            "$.reuse",
-            "This version does not look for earlier results; the run trains anew.",
-        )
     if request.technique == "RLAIF" and not request.compress_output:
         inquiry.warning(
             "COMPRESSION_STAYS",

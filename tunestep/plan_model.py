@@ -108,6 +108,7 @@ class LicencePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """
 
     name: str
+    id: str = "unknown"
     url: str = ""
     text_uri: str = ""
     text_sha256: str = ""
@@ -117,11 +118,30 @@ class LicencePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class ApprovalPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether a person has to decide, why, and how long they have (seconds)."""
+    """Whether a person has to decide, why, and how long they have (seconds).
+
+    ``licence`` says that a licence has to be accepted, whatever else is asked; ``require`` is the request's.
+    A decision on what the run will cost is not in here: that is known when the data has been read.
+    """
 
     needed: bool
     reason: str
     timeout_seconds: int
+    licence: bool = False
+    require: Literal["licence", "always", "never"] = "licence"
+
+
+class BudgetPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the run may use, and the prices by which that is estimated (US dollars).
+
+    The limits are the tighter of the settings' and the request's; None where neither has one.
+    """
+
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
+    review_above_usd: float | None = None
+    usd_per_million_tokens: float | None = None
+    usd_per_hour: float | None = None
 
 
 class VpcPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -160,4 +180,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     compress_output: bool = True
     sequence_length: str = ""
     max_runtime_seconds: int = 0
+    budget: BudgetPlan = BudgetPlan()
     tags: dict[str, str] = {}

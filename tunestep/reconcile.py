@@ -7,15 +7,20 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from tunestep import approvals, runs, tokens, tracking
+from tunestep import approval_clock, approvals, runs, tokens, tracking
+from tunestep.approval_states import APPROVED, DECLINED, EXPIRED
 from tunestep.aws import error_code
 from tunestep.clean_up import StatusEvent, clean_up_after, stop_job
 from tunestep.context import Context
 from tunestep.faults import STEP_FAULTS
 from tunestep.runs import Item
+from tunestep.start import mark_not_started
 
 STOP_PATIENCE_SECONDS = 300
 """How long a stop may take before it is done again."""
+
+START_PATIENCE_SECONDS = 1800
+"""How long a start may take, its event delivered again included, before nobody can be in the middle of it."""
 
 MISSING_PATIENCE_SECONDS = 900
 """How long SageMaker may not know a job that was just created."""
@@ -26,13 +31,20 @@ ITEM_FAULTS: tuple[type[Exception], ...] = (KeyError, *STEP_FAULTS)
 logger = Logger(child=True)
 
 
-def execution_detail(context: Context, execution_arn: str) -> dict[str, Any]:
-    """An execution in the form of its status event; an unknown one counts as aborted."""
+def _described(context: Context, execution_arn: str) -> dict[str, Any] | None:
+    """DescribeExecution; None when there is no such execution."""
     try:
-        found = context.clients.stepfunctions.describe_execution(executionArn=execution_arn)
+        return dict(context.clients.stepfunctions.describe_execution(executionArn=execution_arn))
     except ClientError as fault:
         if error_code(fault) != "ExecutionDoesNotExist":
             raise
+        return None
+
+
+def execution_detail(context: Context, execution_arn: str) -> dict[str, Any]:
+    """An execution in the form of its status event; an unknown one counts as aborted."""
+    found = _described(context, execution_arn)
+    if found is None:
         return {"name": execution_arn.rsplit(":", 1)[-1], "status": "ABORTED", "cause": "It does not exist."}
     return {key: found[key] for key in ("name", "status", "error", "cause", "input") if key in found}
 
@@ -78,9 +90,9 @@ def _approval(context: Context, run_id: str, item: Item) -> str:
         context.runs.delete_pending(run_id, runs.PENDING_APPROVAL, item["token"])
         return "stopped"
     question = context.runs.approval(run_id)
-    if question and question["state"] in (approvals.APPROVED, approvals.DECLINED):
+    if question and question["state"] in (APPROVED, DECLINED, EXPIRED):
         return "delivered" if approvals.deliver(context, run_id, question) else "gone"
-    return "waiting"
+    return approval_clock.look(context, run_id, question) if question else "waiting"
 
 
 def _stop(context: Context, run_id: str, item: Item) -> str:
@@ -108,7 +120,20 @@ def _stop(context: Context, run_id: str, item: Item) -> str:
     return "stopped again"
 
 
+def _start(context: Context, run_id: str, item: Item) -> str:
+    """A start that did not come to its end: the run is there, or it never will be and is marked so."""
+    if _age(context, item) < START_PATIENCE_SECONDS:
+        return "starting"
+    run = context.runs.run(run_id)
+    listed = run is not None and run.get("status") == runs.STARTED
+    if listed and _described(context, item["execution_arn"]) is None:
+        mark_not_started(context, run_id, "What starts runs ended before it had started this one.")
+    context.runs.delete_pending(run_id, runs.PENDING_START)
+    return "cleared"
+
+
 _LOOKS: tuple[tuple[str, Callable[[Context, str, Item], str]], ...] = (
+    (runs.KIND_START, _start),
     (runs.KIND_TRAINING, _training),
     (runs.KIND_APPROVAL, _approval),
     (runs.KIND_STOP, _stop),

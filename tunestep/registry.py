@@ -52,7 +52,7 @@ def _decided_plan(context: Context, event: StepEvent) -> Plan:
     Raises what context.plan_of and approvals.require_approval raise.
     """
     plan = plan_of(context, event)
-    if plan.approval.needed:
+    if approvals.needs_decision(context, event.run_id, plan):
         approvals.require_approval(context, event, plan)
     return plan
 

@@ -91,12 +91,20 @@ def _faults(value: Any, kind: inspect.Type, path: str, described: str = "") -> I
             yield from _object_faults(value, kind, path)
         case inspect.UnionType():
             yield from _union_faults(value, kind, path)
+        case inspect.AnyType():
+            return
         case inspect.DictType():
             yield from _map_faults(value, kind, path)
         case inspect.VarTupleType() | inspect.ListType():
             yield from _list_faults(value, kind, path)
         case _ if not _fits(value, kind):
             yield _wrong_type(value, kind, path)
+        case _:
+            yield from _scalar_faults(value, kind, path, described)
+
+
+def _scalar_faults(value: Any, kind: inspect.Type, path: str, described: str) -> Iterator[Finding]:
+    match kind:
         case inspect.LiteralType():
             yield from _literal_faults(value, kind, path)
         case inspect.StrType():

@@ -4,6 +4,7 @@ They read the raw document, so that they speak up together with the faults of sh
 already at fault is passed over.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,6 +21,10 @@ MAX_HYPERPARAMETERS = 100
 MAX_HYPERPARAMETER_NAME = 256
 MAX_HYPERPARAMETER_VALUE = 2500
 """Limits of CreateTrainingJob's HyperParameters (botocore's service model)."""
+
+MAX_REQUEST_BYTES = 28 * 1024
+"""Longest request as JSON. A run's document carries it through all its states and stays below 64 KB; the
+names of 100 hyperparameters at their longest fit."""
 
 MAX_RUNTIME_SECONDS = 28 * 86400
 """Longest training (API reference, StoppingCondition.MaxRuntimeInSeconds)."""
@@ -54,6 +59,7 @@ Document = Mapping[str, Any]
 def rule_faults(document: Document, at_fault: Collection[str]) -> list[Finding]:
     """Findings of every rule, at most MAX_FINDINGS; ``at_fault`` holds the paths already reported."""
     rules: tuple[Callable[[Document], Iterator[Finding]], ...] = (
+        _size,
         _base_model,
         _reward,
         _hyperparameters,
@@ -63,6 +69,21 @@ def rule_faults(document: Document, at_fault: Collection[str]) -> list[Finding]:
     )
     found = [finding for rule in rules for finding in rule(document) if finding.where not in at_fault]
     return found[:MAX_FINDINGS]
+
+
+def _size(document: Document) -> Iterator[Finding]:
+    try:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+    except ValueError:  # a number with thousands of digits, which is a fault of its own
+        return
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_REQUEST_BYTES:
+        yield error(
+            "REQUEST_TOO_LARGE",
+            "$",
+            f"has {size:,} bytes as JSON, and a run carries {MAX_REQUEST_BYTES:,} at most.",
+            "Shorten the longest values, of hyperparameters or tags for example.",
+        )
 
 
 def _base_model(document: Document) -> Iterator[Finding]:

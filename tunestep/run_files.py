@@ -15,8 +15,19 @@ FINDINGS = "findings.json"
 DATASET = "dataset.json"
 DATASET_FINDINGS = "dataset_findings.jsonl"
 METRICS = "metrics.json"
+METRICS_CSV = "metrics.csv"
+SAMPLES = "samples.json"
+"""Best and worst answers of a reinforcement run, and what the trainer says about them. They are content of
+the user's data, so they are here and in the report, and never in the run's document or its record."""
 RECORD = "record.json"
+LOG_TAIL = "log_tail.txt"
+"""Last lines of a failed job's log, which may quote anything."""
+REPORT = "report.html"
+REPORT_TEXT = "report.md"
 REWARD = "reward.json"
+REWARD_ROWS = "reward_rows.jsonl"
+"""Rows of the training data (JSON lines, at most 1,000 and 8 MB) for CertifyReward, whatever the data's
+format; written by CheckDataset when the run has a reward and the data was read without an error."""
 ERROR = "error.json"
 
 _MAX_BYTES = 64 * 1024 * 1024
@@ -51,6 +62,13 @@ class RunFiles:
             Bucket=self._bucket, Key=run_key(run_id, name), Body=data, ContentType="application/json"
         )
         return Stored(self.uri(run_id, name), hashlib.sha256(data).hexdigest())
+
+    def put_text(self, run_id: str, name: str, text: str, content_type: str) -> str:
+        """Store a text as UTF-8, replacing what was there, and answer with its URI."""
+        self._client.put_object(
+            Bucket=self._bucket, Key=run_key(run_id, name), Body=text.encode(), ContentType=content_type
+        )
+        return self.uri(run_id, name)
 
     def put_lines(self, run_id: str, name: str, lines: BinaryIO) -> str:
         """Store a file of JSON lines, replacing what was there, and answer with its URI."""

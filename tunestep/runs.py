@@ -4,9 +4,10 @@
 pk                  sk                  what
 ==================  ==================  ==========================================================
 ``RUN#<run id>``    ``RUN``             who started what, when, and how it ended
-``RUN#<run id>``    ``PENDING#...``     a task token that something has to be sent to
+``RUN#<run id>``    ``PENDING#...``     what somebody has to come back to, with the task token that waits
 ``RUN#<run id>``    ``APPROVAL``        the question put to a person, and the answer
 ``JOB#<job name>``  ``JOB``             which run a training job belongs to
+``APPROVAL#<id>``   ``LINK``            which run the link of a question leads to
 ==================  ==================  ==========================================================
 
 Every read of a single item is strongly consistent. Items with a ``kind`` are in the index ``by_kind``.
@@ -28,11 +29,13 @@ Item = dict[str, Any]
 RUN = "RUN"
 APPROVAL = "APPROVAL"
 JOB = "JOB"
+PENDING_START = "PENDING#start"
 PENDING_TRAINING = "PENDING#training"
 PENDING_APPROVAL = "PENDING#approval"
 PENDING_STOP = "PENDING#stop"
 
 KIND_RUN = "run"
+KIND_START = "pending_start"
 KIND_TRAINING = "pending_training"
 KIND_APPROVAL = "pending_approval"
 KIND_STOP = "pending_stop"
@@ -55,6 +58,24 @@ def run_pk(run_id: str) -> str:
 
 def job_pk(job_name: str) -> str:
     return f"JOB#{job_name}"
+
+
+def console_run(run_id: str, execution_arn: str, created_at: str) -> Item:
+    """The item of an execution that nobody wrote down before it began: the console started it."""
+    return {
+        "pk": run_pk(run_id),
+        "sk": RUN,
+        "kind": KIND_RUN,
+        "run_id": run_id,
+        "execution_arn": execution_arn,
+        "source": "console",
+        "requester": "unknown",
+        "requester_assurance": "unverified",
+        "attempt": 1,
+        "force": False,
+        "created_at": created_at,
+        "status": STARTED,
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -170,6 +191,30 @@ class Runs:
             return None
         return _decode(answer["Attributes"])
 
+    def swap_entry(
+        self, pk: str, sk: str, path: tuple[str, str], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> bool:
+        """Write one entry of a map attribute, only if it still is what it was; an empty ``before`` is none.
+
+        ``path`` is the attribute and the key in it. False when somebody else was faster.
+        """
+        unchanged = "#map.#key = :before" if before else "attribute_not_exists(#map.#key)"
+        values = {":after": after, **({":before": before} if before else {})}
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_encode({"pk": pk, "sk": sk}),
+                UpdateExpression="SET #map.#key = :after",
+                ConditionExpression=unchanged,
+                ExpressionAttributeNames={"#map": path[0], "#key": path[1]},
+                ExpressionAttributeValues=_encode(values),
+            )
+        except ClientError as fault:
+            if error_code(fault) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
     def update_run(self, run_id: str, changes: Mapping[str, Any], **options: Any) -> Item | None:
         """Change the RUN item of a run that has one; None when it has none or a condition failed."""
         condition = "attribute_exists(#pk)"
@@ -204,18 +249,36 @@ class Runs:
             values={":token": token},
         )
 
+    def collection(self, pk: str) -> list[Item]:
+        """All items with one partition key, read consistently."""
+        return list(
+            self._pages(
+                self._client.query,
+                ConsistentRead=True,
+                KeyConditionExpression="#pk = :pk",
+                ExpressionAttributeNames={"#pk": "pk"},
+                ExpressionAttributeValues=_encode({":pk": pk}),
+            )
+        )
+
+    def everything(self) -> Iterator[Item]:
+        """All items of the table, read consistently."""
+        return self._pages(self._client.scan, ConsistentRead=True)
+
     def by_kind(self, kind: str) -> Iterator[Item]:
         """All items of a kind, oldest first. The index is eventually consistent: read again before acting."""
+        return self._pages(
+            self._client.query,
+            IndexName=KIND_INDEX,
+            KeyConditionExpression="#kind = :kind",
+            ExpressionAttributeNames={"#kind": "kind"},
+            ExpressionAttributeValues=_encode({":kind": kind}),
+        )
+
+    def _pages(self, operation: Any, **members: Any) -> Iterator[Item]:
         start: dict[str, Any] = {}
         while True:
-            page = self._client.query(
-                TableName=self._table,
-                IndexName=KIND_INDEX,
-                KeyConditionExpression="#kind = :kind",
-                ExpressionAttributeNames={"#kind": "kind"},
-                ExpressionAttributeValues=_encode({":kind": kind}),
-                **start,
-            )
+            page = operation(TableName=self._table, **members, **start)
             yield from map(_decode, page.get("Items", []))
             if not page.get("LastEvaluatedKey"):
                 return

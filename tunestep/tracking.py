@@ -26,6 +26,9 @@ MISSING = "NotFound"
 TOKEN_SLACK_SECONDS = 86_400
 """How long a pending item is worth looking at after the state that waits must have timed out."""
 
+LATE_JOB_SECONDS = 900
+"""How long after StartTraining began its job may still appear: five times as long as the function lives."""
+
 logger = Logger(child=True)
 
 Delivery = Literal["waiting", "missing", "delivered", "gone"]
@@ -42,9 +45,20 @@ def describe_job(context: Context, job_name: str) -> dict[str, Any] | None:
     return dict(answer)
 
 
+def may_still_appear(context: Context, run_id: str) -> bool:
+    """Whether a StartTraining that is under way, or died, may have asked for a job that is not there yet.
+
+    Not once it has had its answer (``answered``), nor once the run waits for the job.
+    """
+    pending = context.runs.pending(run_id, runs.PENDING_TRAINING)
+    if pending is None or pending.get("token") or pending.get("answered"):
+        return False
+    return context.epoch() < int(pending.get("started_epoch", 0)) + LATE_JOB_SECONDS
+
+
 def _cause(description: Mapping[str, Any], run_id: str) -> str:
     name, status = description.get("TrainingJobName"), description.get("TrainingJobStatus")
-    secondary = description.get("SecondaryStatus", "")
+    secondary = description.get("SecondaryStatus") or "no secondary status"
     again = f"Run it again with `tunestep retry {run_id}`."
     reason = str(description.get("FailureReason") or "")
     if status == "Completed":
@@ -53,12 +67,21 @@ def _cause(description: Mapping[str, Any], run_id: str) -> str:
         text = f"Training job {name} failed: {reason or 'SageMaker gave no reason.'}"
     elif status == "Stopped" and secondary == "MaxRuntimeExceeded":
         text = f"Training job {name} reached its time limit (limits.max_runtime). Raise it."
+    elif status == "Stopped" and secondary == "MaxWaitTimeExceeded":
+        text = f"Training job {name} waited for capacity longer than it may."
+    elif status == "Stopped" and secondary == "Interrupted":
+        text = f"SageMaker interrupted training job {name}. Nothing has to be changed."
     elif status == "Stopped":
         text = f"Training job {name} was stopped, but not through Tunestep."
     elif status == MISSING:
         text = f"SageMaker does not know training job {name}: it was deleted or never created."
+    elif status == "Deleting":
+        text = f"Training job {name} is being deleted, but not by Tunestep."
     else:
-        text = f"Training job {name} ended with the status {status} ({secondary}). {reason}".strip()
+        text = (
+            f"Training job {name} has the status {status} ({secondary}), which Tunestep does not know. "
+            f"Look at it in the SageMaker console: Tunestep waits no longer and has it stopped. {reason}"
+        ).strip()
     return f"{text[: CAUSE_LIMIT - len(again) - 1]} {again}"
 
 

@@ -2,13 +2,12 @@
 
 import hashlib
 
-from tunestep import approvals, data_pins, hub, recipes, reward_pins, s3uri
+from tunestep import allowed, approvals, data_pins, hub, licence_text, recipes, reward_pins, s3uri
 from tunestep.context import Context, StepEvent
 from tunestep.errors import PlanChanged
 from tunestep.plan_model import Plan
+from tunestep.run_files import DATASET
 from tunestep.training_job import needs_accept_eula
-
-_LICENCE_LIMIT = 2 * 1024 * 1024
 
 
 def require_unchanged(context: Context, run_id: str, plan: Plan, evaluator_arn: str = "") -> None:
@@ -62,7 +61,8 @@ def _licence_text(context: Context, plan: Plan) -> str:
     licence = plan.licence
     if not licence.text_uri or not licence.text_sha256:
         return ""
-    found = recipes.read_small(context.clients.s3, s3uri.parse(licence.text_uri), _LICENCE_LIMIT)
+    own = allowed.service_bucket(plan.region)
+    found = licence_text.read(context.clients.s3, licence.text_uri, service_bucket=own)
     if isinstance(found, hub.Absence):
         return f"the licence text {licence.text_uri} can no longer be read ({found.problem})"
     if hashlib.sha256(found).hexdigest() != licence.text_sha256:
@@ -73,11 +73,13 @@ def _licence_text(context: Context, plan: Plan) -> str:
 def proven_acceptance(context: Context, event: StepEvent, plan: Plan) -> bool:
     """Whether the job may say AcceptEula: true only after a consistent read of a matching decision.
 
-    A package whose base is established and ungated needs no decision. Raises what require_approval
-    raises, and PlanChanged for a plan that accepts a licence without asking anybody.
+    A package whose base is established and ungated needs no decision, unless its cost does. Raises what
+    require_approval raises, and PlanChanged for a plan that accepts a licence without asking anybody, or
+    when the data report is not the one that stood beside the question.
     """
-    if plan.approval.needed:
-        approvals.require_approval(context, event, plan)
+    if approvals.needs_decision(context, event.run_id, plan):
+        approvals.require_approval(context, event, plan, cite=True)
+        _require_shown_report(context, event)
         return needs_accept_eula(plan)
     if not needs_accept_eula(plan):
         return False
@@ -87,3 +89,15 @@ def proven_acceptance(context: Context, event: StepEvent, plan: Plan) -> bool:
             f"Start again with `tunestep retry {event.run_id}`."
         )
     return True
+
+
+def _require_shown_report(context: Context, event: StepEvent) -> None:
+    shown = (context.runs.approval(event.run_id) or {}).get("dataset", {}).get("sha256", "")
+    stored = context.files.get(event.run_id, DATASET)
+    found = {stored[1] if stored else "", event.part("dataset").get("sha256", "")}
+    if found != {shown}:
+        raise PlanChanged(
+            f"The data report of run {event.run_id} is not the one that was shown for the decision "
+            f"(SHA-256 {shown or 'none'}). Nothing was started. Ask again with "
+            f"`tunestep retry {event.run_id}`."
+        )

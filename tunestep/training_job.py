@@ -11,6 +11,9 @@ from tunestep.plan_model import DataPlan, Plan
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 """Values of TrainingJobStatus that never change again."""
 
+ENDING = frozenset({"Stopping", "Deleting"})
+"""Values of TrainingJobStatus on the way to an end, which nobody has to stop any more."""
+
 MAX_NAME = 63
 _MAX_BASE = 48
 _SUFFIX = MAX_NAME - _MAX_BASE - 1
@@ -22,8 +25,12 @@ def job_name(base: str, seed: str) -> str:
     ``base`` is letters and digits with hyphens or underscores between them; underscores become hyphens,
     as in the SDK. The result fits the service's pattern (at most 63, no hyphen at either end).
     """
-    stem = base.replace("_", "-")[:_MAX_BASE].strip("-")
-    return f"{stem}-{hashlib.sha256(seed.encode()).hexdigest()[:_SUFFIX]}"
+    return f"{name_stem(base)}-{hashlib.sha256(seed.encode()).hexdigest()[:_SUFFIX]}"
+
+
+def name_stem(base: str) -> str:
+    """The part of a job's name before its suffix; the SDK's suffix fits behind it as well."""
+    return base.replace("_", "-")[:_MAX_BASE].strip("-")
 
 
 def needs_accept_eula(plan: Plan) -> bool:

@@ -16,8 +16,9 @@ from tunestep import durations, runs, tracking, training_job
 from tunestep.aws import error_code
 from tunestep.clean_up import stop_job
 from tunestep.context import Context, StepEvent, plan_of, stored_plan
-from tunestep.errors import PlanChanged, ServiceFault, TransientFault, TunestepError
+from tunestep.errors import PlanChanged, QuotaReached, ServiceFault, TransientFault, TunestepError
 from tunestep.faults import AWS_FAULTS, describe, not_found, transient
+from tunestep.gate import announce
 from tunestep.names import TAG_REQUEST_HASH, TAG_RUN
 from tunestep.plan_model import Plan
 from tunestep.registry import evaluator_of
@@ -52,8 +53,8 @@ def start_training(context: Context, event: StepEvent) -> dict[str, Any]:
     """The document's ``training``: the job that was started or adopted.
 
     Raises PlanChanged, ApprovalDeclined, ApprovalExpired or StoppedByUser before anything is started;
-    TransientFault when trying again may help; ServiceFault when the name is taken by another job or
-    SageMaker refuses.
+    TransientFault when trying again may help, QuotaReached after having people told that the run waits;
+    ServiceFault when the name is taken by another job, SageMaker refuses or the run has ended meanwhile.
     """
     run_id = event.run_id
     plan = plan_of(context, event)
@@ -72,9 +73,16 @@ def start_training(context: Context, event: StepEvent) -> dict[str, Any]:
         context.runs.update_run(run_id, {"job_name": earlier["TrainingJobName"]})
         return job.value(earlier, run_id, adopted=True)
     _write_down(context, event, job)
-    if stop := tracking.stopped(context.runs.run(run_id), run_id):
-        raise stop
-    description, adopted = _create(context, job, plan)
+    if over := _over(context.runs.run(run_id) or {}, run_id):
+        _nothing_comes(context, run_id)
+        raise over
+    try:
+        description, adopted = _create(context, job, plan)
+    except (QuotaReached, PlanChanged, ServiceFault) as fault:
+        _nothing_comes(context, run_id)
+        if isinstance(fault, QuotaReached):
+            announce.waits_for_quota(context, run_id, str(fault))
+        raise
     _undo_if_stopped(context, run_id)
     return job.value(description, run_id, adopted=adopted)
 
@@ -133,7 +141,7 @@ def _write_down(context: Context, event: StepEvent, job: _Job) -> None:
     context.runs.update(
         run_pk(run_id),
         runs.PENDING_TRAINING,
-        {"kind": runs.KIND_TRAINING, "started_epoch": context.epoch()},
+        {"kind": runs.KIND_TRAINING, "started_epoch": context.epoch(), "answered": False},
         defaults={
             "run_id": run_id,
             "job_name": job.name,
@@ -168,9 +176,9 @@ def _create(context: Context, job: _Job, plan: Plan) -> tuple[dict[str, Any], bo
 
 def _refusal(fault: ClientError, job: _Job, plan: Plan) -> TunestepError:
     if error_code(fault) == "ResourceLimitExceeded":
-        return TransientFault(
+        return QuotaReached(
             f"SageMaker has no quota left for another job ({describe(fault)}). Wait for other jobs, or "
-            "ask for more under Service Quotas."
+            "ask for more under Service Quotas in the console."
         )
     if passing := transient(fault):
         return passing
@@ -229,13 +237,29 @@ def _within(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
+def _over(run: Mapping[str, Any], run_id: str) -> TunestepError | None:
+    """Why the run may have no job any more; None while it may."""
+    if run.get("status") == runs.ENDED:
+        return ServiceFault(f"Run {run_id} ended while its job was being created. No job is left.")
+    return tracking.stopped(dict(run), run_id)
+
+
+def _nothing_comes(context: Context, run_id: str) -> None:
+    """Note that SageMaker has refused, so that nobody waits for a job that cannot appear any more."""
+    try:
+        context.runs.update(
+            run_pk(run_id), runs.PENDING_TRAINING, {"answered": True}, condition="attribute_exists(#pk)"
+        )
+    except AWS_FAULTS as fault:
+        logger.warning("others wait for a job that will not come", extra={"fault": describe(fault)})
+
+
 def _undo_if_stopped(context: Context, run_id: str) -> None:
     """A stop that came while the job was being created did not see it: stop it here."""
     run = context.runs.run(run_id) or {}
-    stop = tracking.stopped(run, run_id)
-    if stop or run.get("status") == runs.ENDED:
+    if over := _over(run, run_id):
         stop_job(context, run_id, run)
-        raise stop or ServiceFault(f"Run {run_id} ended while its job was being created. The job is stopped.")
+        raise over
 
 
 def _finished_before(context: Context, run_id: str, plan: Plan, accepted: bool) -> dict[str, Any] | None:
@@ -264,8 +288,9 @@ def _completed(
         evaluator_arn = evaluator_of(context, earlier_id, before)
     except TunestepError:
         return None
-    # Each run has an output folder of its own and the group may be new only once; all else is the same.
-    if msgspec.structs.replace(before, output_uri=plan.output_uri, group=plan.group) != plan:
+    # What may differ and trains the same: the output folder, a group that is new only once, the prices.
+    own = {"output_uri": plan.output_uri, "group": plan.group, "budget": plan.budget}
+    if msgspec.structs.replace(before, **own) != plan:
         return None
     wanted = training_job.build_request(
         before,

@@ -1,12 +1,14 @@
 """The first step: request -> plan and findings, stored; the document gets a summary."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from tunestep import evaluators, names, training_job
+from tunestep import acceptances, evaluators, names, training_job
 from tunestep.context import Context, StepEvent
 from tunestep.findings import Finding, errors_by_kind
+from tunestep.gate import mail
 from tunestep.plan import PlanContext, PlanOutcome, make_plan
 from tunestep.plan_model import Plan
 from tunestep.request import Request, RequestInvalid, parse, request_hash
@@ -19,6 +21,10 @@ SHOWN_FINDINGS = 20
 
 SHOWN_TEXT = 500
 """Longest text, in characters, of a finding in the document."""
+
+SHOWN_BYTES, SHOWN_BYTES_OF_ERRORS = 3 * 1024, 8 * 1024
+"""Room in the document for the findings of one state, and of one that has errors: such a run comes to its
+end, so that the rest of the document stays small. At least one finding is carried."""
 
 STATE_GRACE_SECONDS = 900
 """How long AwaitApproval outlives the last moment at which a decision is taken."""
@@ -42,8 +48,16 @@ def shown(findings: list[Finding]) -> list[dict[str, Any]]:
     Long texts are cut, so that the document stays small whatever a request holds.
     """
     ordered = sorted(findings, key=lambda finding: finding.severity != "error")
-    carried = [msgspec.to_builtins(finding) for finding in ordered[:SHOWN_FINDINGS]]
-    return [{key: visible(value, SHOWN_TEXT) for key, value in finding.items()} for finding in carried]
+    carried: list[dict[str, Any]] = []
+    wrong = any(finding.severity == "error" for finding in findings)
+    room = SHOWN_BYTES_OF_ERRORS if wrong else SHOWN_BYTES
+    for finding in ordered[:SHOWN_FINDINGS]:
+        short = {key: visible(value, SHOWN_TEXT) for key, value in msgspec.to_builtins(finding).items()}
+        room -= len(msgspec.json.encode(short))
+        if carried and room < 0:
+            break
+        carried.append(short)
+    return carried
 
 
 def _outcome(
@@ -64,7 +78,10 @@ def _outcome(
         open=context.env.open,
         run_id=run_id,
         uploads=uploads,
+        laptop=bool(context.env.laptop),
+        accepted=partial(acceptances.of_plan, context),
         rewards=context.env.rewards,
+        unconfirmed=partial(mail.unconfirmed, context),
     )
     return request, make_plan(request, planning, context.clients)
 

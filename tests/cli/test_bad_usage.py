@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.in_process import tunestep
-from tunestep.cli import plan
+from tunestep.cli import plan, runs
+from tunestep.cli.failure import CliError
 from tunestep.cli.main import COMMANDS
 
 GOOD = {"use_case": "u", "technique": "SFT", "base_model": "m", "training_data": "s3://bucket/key"}
@@ -23,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     (tmp_path / "good.json").write_text(json.dumps(GOOD))
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "wrong.json").write_text('{"use_case": "u"}')
     return tmp_path
 
 
@@ -44,6 +46,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("plan good.json --local --region eu-west-1", 2, "--profile and --region are for --stack"),
         ("plan good.json --local --settings s.yaml", 2, "there is no settings file s.yaml"),
         ("status --colour", 2, "No such option"),
+        ("preset add Bad_Name good.json --local", 2, "PRESET_NAME_INVALID"),
+        ("preset add ok list.json --local", 2, "a request is an object"),
+        ("preset add ok absent.json --local", 2, "no such file"),
+        ("preset add ok wrong.json --local", 2, "MISSING_FIELD"),
+        ("preset add ok good.json --continue --local", 2, "PRESET_WITHOUT_GROUP"),
+        ("preset remove ../x --local", 2, "PRESET_NAME_INVALID"),
+        ("preset add ok good.json", 2, "say where: --local"),
         ("status --local", 1, "no laptop cloud runs from"),
         ("results --local", 1, "start one: tunestep local start"),
         ("decline some-run --local", 2, "Missing option '--reason'"),
@@ -62,11 +71,20 @@ def test_bad_usage_is_one_message_and_an_exit_code(
     assert not outcome.out
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in {"local", "reward", "data"}])
+def test_an_empty_run_id_is_not_taken_for_the_latest_run() -> None:
+    with pytest.raises(CliError, match="is a variable unset"):
+        runs.resolve(None, " ")  # type: ignore[arg-type]
+
+
+GROUPS = {"local", "reward", "data", "preset", "approvers", "settings"}
+IN_GROUPS = ("preset add", "preset list", "preset remove", "approvers list", "approvers confirm")
+
+
+@pytest.mark.parametrize("command", [*(name for name in COMMANDS if name not in GROUPS), *IN_GROUPS])
 def test_every_command_tells_its_options_and_speaks_json(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = tunestep(capsys, command, "--help")
+    outcome = tunestep(capsys, *command.split(), "--help")
     assert outcome.code == 0
     assert outcome.err == ""
     assert {"--local", "--stack", "--profile", "--region", "--settings", "--json"} <= set(

@@ -48,6 +48,7 @@ def test_a_run_goes_through_and_is_seen_by_every_command(laptop: Laptop, stack: 
     assert ran.json["next"] == [f"tunestep results {run_id} --stack tunestep"]
     assert ran.json["files"].startswith("s3://")
 
+    assert laptop.item(run_id)["requester"].endswith(":user/AKIAEXAMPLE"), "who signed"
     assert run_id in [entry["run_id"] for entry in stack("status", "--json").json]
     assert stack("status", run_id, "--json").json["status"] == "SUCCEEDED"
     assert stack("results", run_id[:20], "--json").json["run_id"] == run_id
@@ -74,6 +75,8 @@ def test_a_decision_is_taken_once_and_shown_to_the_second_comer(laptop: Laptop, 
     declined = stack("decline", run_id, "--reason", "[red]no[/red]", "--json")
     assert declined.code == 0, declined.err
     assert declined.json["decision"] == "DECLINED"
+    assert declined.json["actor"].endswith(":user/AKIAEXAMPLE")
+    assert (declined.json["channel"], declined.json["assurance"]) == ("api", "unverified")
     second = stack("approve", run_id)
     assert second.code == 1
     assert "DECLINED" in second.out + second.err

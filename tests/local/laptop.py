@@ -18,9 +18,12 @@ from botocore.config import Config
 
 from tunestep import names
 from tunestep.local import control
+from tunestep.local.access import usage
 
 COMMAND = Path(sys.executable).parent / "tunestep"
 DEADLINE = 40.0
+PERMISSIONS_USED = "TUNESTEP_PERMISSIONS_USED"
+"""The variable that names the file where the permissions used by all clouds are gathered."""
 QWEN = "huggingface-reasoning-qwen3-0-6b"
 LLAMA = "meta-textgeneration-llama-3-2-1b-instruct"
 FULL_ONLY = "deepseek-llm-r1-distill-qwen-1-5b"
@@ -79,6 +82,7 @@ class Laptop:
     """One home folder, a working folder beside it, and the environment of a user with secrets."""
 
     def __init__(self, folder: Path) -> None:
+        self.denials_expected = False
         self.home, self.work, self._user = folder / "home", folder / "work", folder / "user"
         self.work.mkdir(parents=True)
         (self._user / ".aws").mkdir(parents=True)
@@ -150,6 +154,9 @@ class Laptop:
             "training_data": f"{name}.jsonl",
             "hyperparameters": {"max_epochs": 1, "global_batch_size": 8},
         } | fields
+        if document["base_model"] == LLAMA:
+            # One accepted licence would answer for every later run in the same cloud.
+            document["approval"] = {"require": "always", **(document.get("approval") or {})}
         self.file(f"{name}.jsonl", jsonl(sft_rows() if rows is None else rows))
         return self.file(
             f"{name}.json", json.dumps({key: value for key, value in document.items() if value is not None})
@@ -304,6 +311,18 @@ class Laptop:
         control.stop(self.home)
         for pid in self.workers().values():
             os.kill(pid, signal.SIGKILL)
+        self._keep_permissions_used()
+
+    def _keep_permissions_used(self) -> None:
+        """Add what roles used to the session's file; tests.support.permissions_used reads it."""
+        log, kept = self.home / usage.USAGE, os.environ.get(PERMISSIONS_USED)
+        if kept and log.is_file():
+            with Path(kept).open("a") as file:
+                file.write(log.read_text())
+
+    def denied(self) -> list[usage.Use]:
+        """Calls that a role was refused."""
+        return [use for use in usage.read(self.home / usage.USAGE) if use.outcome != "allowed"]
 
 
 @contextmanager
@@ -317,3 +336,4 @@ def running(folder: Path, assembly_of: Path | None = None) -> Iterator[Laptop]:
         yield laptop
     finally:
         laptop.close()
+    assert laptop.denials_expected or laptop.denied() == [], "a role lacks a permission"

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import re
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -45,6 +47,32 @@ def test_a_second_start_finds_the_first(home):
     assert control.ensure(home) == control.running(home)
 
 
+def test_changed_code_is_deployed_by_the_next_command(home, monkeypatch):
+    before = control.running(home)
+    monkeypatch.setattr(assembly, "content_hash", lambda *_: "edited")
+    told = []
+    after = control.ensure(home, on_progress=told.append)
+    assert (after.pid != before.pid, after.code) == (True, before.code)
+    assert any("have changed: starting the laptop cloud anew" in line for line in told)
+
+
+def test_changed_code_does_not_end_a_run_that_is_under_way(home, monkeypatch):
+    before = control.running(home)
+    monkeypatch.setattr(assembly, "content_hash", lambda *_: "edited")
+    told = []
+    execution = ("an execution", "a machine", "a revision", "RUNNING", "{}")
+    insert = "INSERT INTO executions (arn, machine_arn, revision, status, state) VALUES (?, ?, ?, ?, ?)"
+    with contextlib.closing(sqlite3.connect(home / "sfn.sqlite")) as store:
+        store.execute(insert, execution)
+        store.commit()
+        try:
+            assert control.ensure(home, on_progress=told.append).pid == before.pid
+        finally:
+            store.execute("DELETE FROM executions WHERE arn = 'an execution'")
+            store.commit()
+    assert "ends with what was deployed" in told[0]
+
+
 def test_a_second_process_on_the_same_home_refuses(home):
     result = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "tunestep.local.process", "--home", str(home)],
@@ -59,14 +87,19 @@ def test_other_settings_than_those_that_run_are_refused(home, tmp_path):
         control.ensure(home, settings_file=tmp_path / "other.yaml")
 
 
+def found(home):
+    """What is in the home, without the files under which functions write their bytecode for a moment."""
+    return [path for path in home.rglob("*") if not re.search(r"\.pyc\.\d+$", path.name)]
+
+
 def test_everything_in_the_home_is_private(home):
-    open_ = [path for path in [home, *home.rglob("*")] if not path.is_symlink()]
+    open_ = [path for path in [home, *found(home)] if not path.is_symlink()]
     readable = [path for path in open_ if stat.S_IMODE(path.stat().st_mode) & 0o077]
     assert [path for path in readable if "assembly" not in path.parts] == []
 
 
 def test_no_credential_of_the_user_is_in_the_home(home):
-    files = [path for path in home.rglob("*") if path.is_file() and "assembly" not in path.parts]
+    files = [path for path in found(home) if path.is_file() and "assembly" not in path.parts]
     assert [path for path in files if b"CANARY" in path.read_bytes()] == []
 
 

@@ -8,7 +8,8 @@ import pytest
 from botocore.config import Config
 
 from tests.local.cloud_support import function, write_assembly
-from tunestep.local import iam, moto_backend
+from tunestep.local import moto_backend
+from tunestep.local.access import policy
 from tunestep.local.deployer import Deployer, read_assembly
 from tunestep.local.front import Front, MotoService, Server
 from tunestep.local.interpreter.engine import Invocation
@@ -213,6 +214,88 @@ def test_a_rule_that_would_never_act_is_refused(world, tmp_path, properties):
         world.deploy(tmp_path / "a", {"Rule": {"Type": "AWS::Events::Rule", "Properties": properties}})
 
 
+REQUESTS = {
+    **function("Work", "work"),
+    "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": "demo-bus"}},
+    "Dead": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "dead"}},
+    "Queue": {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {
+            "QueueName": "requests",
+            "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}, "maxReceiveCount": 5},
+        },
+    },
+    "Read": {
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {
+            "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]},
+            "FunctionName": {"Ref": "Work"},
+            "BatchSize": 5,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        },
+    },
+    "OnBus": {
+        "Type": "AWS::Events::Rule",
+        "Properties": {
+            "EventBusName": {"Ref": "Bus"},
+            "EventPattern": {"source": ["mine"]},
+            "Targets": [{"Id": "T", "Arn": {"Fn::GetAtt": ["Queue", "Arn"]}}],
+        },
+    },
+    "Nightly": {
+        "Type": "AWS::Scheduler::Schedule",
+        "Properties": {
+            "Name": "nightly",
+            "ScheduleExpression": "cron(0 3 * * ? *)",
+            "ScheduleExpressionTimezone": "Europe/Berlin",
+            "Target": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}, "RoleArn": "r", "Input": "{}"},
+        },
+    },
+}
+
+
+def _off(name):
+    return {name: {**REQUESTS[name], "Properties": {**REQUESTS[name]["Properties"], **_OFF[name]}}}
+
+
+_OFF = {"Nightly": {"State": "DISABLED"}, "Read": {"Enabled": False}}
+
+
+def test_queues_buses_and_schedules_are_deployed(world, tmp_path):
+    deployment = world.deploy(tmp_path / "a", REQUESTS)
+    (read,) = deployment.queues
+    assert (read.queue, read.function, read.batch_size, read.partial) == ("requests", "work", 5, True)
+    (nightly,) = deployment.schedules
+    assert (nightly.expression, nightly.timezone) == ("cron(0 3 * * ? *)", "Europe/Berlin")
+    sqs = world.client("sqs")
+    url = sqs.get_queue_url(QueueName="requests")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+    assert '"maxReceiveCount": 5' in attributes["RedrivePolicy"].replace('"5"', "5")
+    events = world.client("events")
+    assert [rule["Name"] for rule in events.list_rules(EventBusName="demo-bus")["Rules"]] == ["demo-OnBus"]
+    again = (
+        {name: part for name, part in REQUESTS.items() if name != "OnBus"} | _off("Nightly") | _off("Read")
+    )
+    deployment = world.deploy(tmp_path / "b", again)
+    assert (deployment.queues, deployment.schedules) == ((), ())
+    assert events.list_rules(EventBusName="demo-bus")["Rules"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("Read", {"EventSourceArn": "arn:aws:kinesis:r:1:stream/s"}),
+        ("Read", {"FilterCriteria": {"Filters": []}, "EventSourceArn": "arn:aws:dynamodb:r:1:table/t"}),
+        ("Nightly", {"ScheduleExpression": "cron(0 3 L * ? *)"}),
+        ("Nightly", {"Target": {"Arn": "arn:aws:states:r:1:stateMachine:m"}}),
+    ],
+)
+def test_what_a_queue_or_schedule_cannot_do_here_is_refused(world, tmp_path, name, changes):
+    resource = {**REQUESTS[name], "Properties": {**REQUESTS[name]["Properties"], **changes}}
+    with pytest.raises(TemplateUnsupported, match=name):
+        world.deploy(tmp_path / "a", {**REQUESTS, name: resource})
+
+
 def test_a_resource_whose_condition_is_false_is_left_out(world, tmp_path):
     resources = {"Topic": {**STACK["Topic"], "Condition": "Wanted"}}
     conditions = {"Wanted": {"Fn::Equals": [{"Ref": "AWS::Region"}, "elsewhere"]}}
@@ -274,7 +357,8 @@ STATEMENTS = [
     ],
 )
 def test_the_simulation_decides_as_iam_does(action, resource, context, decision):
-    assert iam.decide(STATEMENTS, action, resource, context) == decision
+    statements = [policy.Statement("p", place, document) for place, document in enumerate(STATEMENTS)]
+    assert policy.decide(statements, action, resource, context).outcome == decision
 
 
 def test_boto3_reads_the_simulation(world, tmp_path):

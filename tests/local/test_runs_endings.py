@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_declined_creates_nothing(laptop: Laptop) -> None:
     laptop("decline", run_id, "--local", "--reason", "not this licence")
     error, cause = failure(laptop, run_id)
     assert error == "ApprovalDeclined"
-    assert "tester declined: not this licence" in cause
+    assert 'tester declined: "not this licence" Nothing was created.' in cause
     assert f"tunestep retry {run_id}" in cause
     assert (laptop.jobs(), laptop.groups()) == (jobs, groups)
     assert not {"RegisterEvaluator", "PrepareRegistry", "StartTraining"} & set(laptop.states(run_id))
@@ -77,9 +78,8 @@ def test_a_decision_after_the_time_is_refused_and_the_timeout_ends_the_run(lapto
     )
     late = laptop("approve", run_id, "--local", code=1)
     assert "ApprovalExpired" in late.stderr
-    assert laptop.function("reconcile", {})["failed"] == []
-    assert laptop.execution(run_id)["status"] == "RUNNING"
-    # The state's own time-out comes fifteen minutes later: this is what it sends.
+    # The reconciler would close the question now. Where it does not, the state's own time-out comes fifteen
+    # minutes later: this is what it sends.
     token = laptop.item(run_id, "PENDING#approval")["token"]
     laptop.client("stepfunctions").send_task_failure(taskToken=token, error="States.Timeout", cause="")
     error, cause = failure(laptop, run_id)
@@ -281,8 +281,15 @@ def test_a_retry_adopts_the_job_that_had_completed(laptop: Laptop) -> None:
     assert record["results"]["model_package_arn"]
 
 
-def test_a_retry_of_an_approved_run_needs_no_second_decision(laptop: Laptop) -> None:
-    first = gated(laptop, "approved-once", rows=sft_rows(150), hyperparameters={"max_epochs": 10})
+def test_a_retry_of_an_approved_run_needs_no_second_decision(own_laptop: Callable[[], Laptop]) -> None:
+    laptop = own_laptop()
+    first = gated(
+        laptop,
+        "approved-once",
+        rows=sft_rows(150),
+        hyperparameters={"max_epochs": 10},
+        approval={"require": "licence"},
+    )
     laptop("approve", first, "--local")
     name = laptop.trains(first)["TrainingJobName"]
     os.kill(laptop.workers()[name], signal.SIGKILL)

@@ -34,5 +34,8 @@ def test_a_deployed_reward_is_tried_by_name_and_arn_and_nothing_else_is(laptop: 
     assert found["code_sha256"]
     again = laptop.json("reward", "test", found["arn"], "--data", "products.jsonl", "--local")
     assert again["code_sha256"] == found["code_sha256"]
-    for name in (found["arn"].rpartition(":")[0] + ":tunestep-decide", "no_such_reward"):
+    name = found["arn"].rpartition(":")[2]
+    named = laptop.json("reward", "test", name, "--data", "products.jsonl", "--local")
+    assert named["code_sha256"] == found["code_sha256"]
+    for name in (found["arn"].rpartition(":")[0] + ":tunestep-decide", "tunestep-decide", "no_such_reward"):
         laptop("reward", "test", name, "--data", "products.jsonl", "--local", code=2)

@@ -61,6 +61,13 @@ SERVED = {
     },
 }
 
+SERVED["the approval page's form, which has no referrer"] = {
+    "method": "POST",
+    "path": "/approvals/abc",
+    "Origin": "null",
+    "Sec_Fetch_Site": "same-origin",
+}
+
 REFUSED = {
     "no Host": ({"Host": None}, 421),
     "a rebound name": ({"Host": "evil.example:{port}"}, 421),
@@ -72,6 +79,20 @@ REFUSED = {
     "another loopback address": ({"Host": "127.0.0.2:{port}"}, 421),
     "a foreign Origin": ({"Origin": "https://evil.example"}, 403),
     "a sandboxed page": ({"Origin": "null"}, 403),
+    "a sandboxed form": ({"method": "POST", "path": "/approvals/abc", "Origin": "null"}, 403),
+    "a sandboxed form of another site": (
+        {
+            "method": "POST",
+            "path": "/approvals/abc",
+            "Origin": "null",
+            "Sec_Fetch_Site": "cross-site",
+        },
+        403,
+    ),
+    "a form without origin to a service": (
+        {"method": "POST", "path": "/bucket", "Origin": "null", "Sec_Fetch_Site": "same-origin"},
+        403,
+    ),
     "an empty Origin": ({"Origin": ""}, 403),
     "a page on another local port": ({"Origin": "http://127.0.0.1:1"}, 403),
     "our address over https": ({"Origin": "https://127.0.0.1:{port}"}, 403),

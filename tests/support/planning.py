@@ -83,6 +83,7 @@ class Desk:
             "execution_role_arn": STACK_ROLE,
             "settings": Settings(),
             "open": True,
+            "laptop": True,
             "rewards": ("exact_match", "math_answer"),
         }
         self.clients.calls.clear()

@@ -82,8 +82,15 @@ def make_plan(**changes: Any) -> Plan:
         execution_role_arn=ROLE,
         output_uri=f"s3://{BUCKET}/output/{RUN_ID}/",
         group=GroupPlan(name="support-v1", arn=GROUP_ARN, exists=True),
-        licence=LicencePlan(name="Llama 3.2", url="https://example.com/licence", statement="Read it."),
-        approval=ApprovalPlan(needed=True, reason="The model is gated.", timeout_seconds=3600),
+        licence=LicencePlan(
+            name="Llama 3.2",
+            id="llama-3.2-community",
+            url="https://example.com/licence",
+            text_sha256="a" * 64,
+            statement="Read it.",
+            revision="2026-11",
+        ),
+        approval=ApprovalPlan(needed=True, reason="The model is gated.", timeout_seconds=3600, licence=True),
         base_job_name="llama-sft",
         mlflow=MlflowPlan(app_arn=APP),
     )
@@ -120,6 +127,8 @@ class World:
                 region=REGION,
                 account=ACCOUNT,
                 settings=Settings(),
+                laptop="settings",
+                api_url="https://api.example",
             ),
             clients=SimpleNamespace(  # type: ignore[arg-type]
                 s3=self.s3,
@@ -128,6 +137,7 @@ class World:
                 sagemaker=self.sagemaker,
                 stepfunctions=self.stepfunctions,
                 lambda_=self.lambda_,
+                logs=boto3.client("logs", **keys),
             ),
             now=self.clock,
         )
@@ -157,6 +167,15 @@ class World:
                     "Projection": {"ProjectionType": "ALL"},
                 }
             ],
+        )
+        self.dynamodb.create_table(
+            TableName="tunestep-evidence",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
         )
         self.topic = self.sns.create_topic(Name="tunestep-notices")["TopicArn"]
         self.queue = self.sqs.create_queue(QueueName="notices")["QueueUrl"]

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.support.run_world import RUN_ID, World, described, execution_arn, job_request, world
-from tunestep import runs
+from tunestep import runs, tracking
 from tunestep.clean_up import StatusEvent, clean_up_after, clean_up_step
 from tunestep.names import TAG_RUN
 
@@ -29,6 +29,12 @@ def _job(w: World) -> dict[str, Any]:
     item = {"pk": f"RUN#{RUN_ID}", "sk": runs.PENDING_TRAINING, "kind": runs.KIND_TRAINING, "job_name": name}
     w.runs.put({**item, "created_at": w.context.timestamp(), "started_epoch": w.context.epoch()})
     return request
+
+
+def _record(w: World) -> dict[str, Any]:
+    found = w.files.get(RUN_ID, "record.json")
+    assert found is not None
+    return dict(msgspec.json.decode(found[0]))
 
 
 def _status(status: str = "ABORTED", **more: Any) -> StatusEvent:
@@ -93,6 +99,109 @@ def test_a_job_that_ends_while_it_is_stopped_is_a_success(w: World) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("status", "stops"),
+    [
+        ("Quarantined", True),
+        ("Deleting", False),
+        ("Completed", False),
+        ("Failed", False),
+        ("Stopped", False),
+    ],
+)
+def test_whatever_may_still_cost_money_is_stopped(w: World, status: str, stops: bool) -> None:
+    request = _job(w)
+    w.sagemaker.describe_training_job = lambda **_: described(request, status)
+    if stops:
+        w.sagemaker_stub.add_response(
+            "stop_training_job", {}, {"TrainingJobName": request["TrainingJobName"]}
+        )
+    error = clean_up_step(w.context, w.event(error=ERROR))
+    said = "stopping" if stops else status
+    assert error["cleaned"][0]["detail"] == f"{request['TrainingJobName']}: {said}"
+    assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING) is None, "nothing is left to go round in circles"
+    w.done()
+
+
+def test_a_request_that_no_file_can_hold_as_it_is_still_leaves_a_record(w: World) -> None:
+    w.begin()
+    error = clean_up_step(w.context, w.event(error=ERROR, request={"use_case": "half\ud800", "\udfff": [1]}))
+    assert next(entry for entry in error["cleaned"] if entry["step"] == "write record.json")["ok"]
+    assert _record(w)["request"] == {"use_case": "half?", "?": [1]}
+    assert w.files.get(RUN_ID, "report.html")
+
+
+@pytest.mark.parametrize(("status", "stops"), [("InProgress", True), ("Stopping", False)])
+def test_a_job_that_takes_its_time_to_stop_is_come_back_to_for_its_bill(
+    w: World, status: str, stops: bool
+) -> None:
+    request = _job(w)
+    w.runs.update(f"RUN#{RUN_ID}", runs.PENDING_TRAINING, {"token": "t"})
+    seen = described(request, status)
+    w.sagemaker.describe_training_job = lambda **_: seen
+    if stops:
+        w.sagemaker_stub.add_response(
+            "stop_training_job", {}, {"TrainingJobName": request["TrainingJobName"]}
+        )
+    clean_up_step(w.context, w.event(error=ERROR))
+    assert "token" not in (w.runs.pending(RUN_ID, runs.PENDING_TRAINING) or {"token": "none is there"})
+    unbilled = _record(w)
+    assert "what was billed" in unbilled["gaps"][0]
+    w.clock.forward(90)
+    seen = described(request, "Stopped", BillableTokenCount=77, SecondaryStatus="Stopped")
+    event = {"TrainingJobName": request["TrainingJobName"], "TrainingJobStatus": "Stopped"}
+    clean_up_after(w.context, StatusEvent(detail=event))
+    assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING) is None
+    made = _record(w)
+    assert (made["job"]["status"], made["cost"]["billed"]["tokens"]) == ("Stopped", 77)
+    assert [gap for gap in made["gaps"] if "billed" in gap] == []
+    same = ("outcome", "error", "request", "execution_arn")
+    assert [made[key] for key in same] == [unbilled[key] for key in same]
+    assert made["timeline"][-1] == unbilled["timeline"][-1], "the run ended when it ended"
+    assert "77 tokens" in (w.files.get(RUN_ID, "report.md") or (b"", ""))[0].decode()
+    w.done()
+
+
+def test_the_reconciler_settles_a_bill_whose_event_was_lost(w: World) -> None:
+    request = _job(w)
+    seen = described(request, "Stopping")
+    w.sagemaker.describe_training_job = lambda **_: seen
+    clean_up_step(w.context, w.event(error=ERROR))
+    clean_up_after(w.context, _status("FAILED"))
+    assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING), "it has not ended yet"
+    seen = described(request, "Stopped", BillableTokenCount=5)
+    clean_up_after(w.context, _status("FAILED"))
+    assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING) is None
+    assert _record(w)["cost"]["billed"]["tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    "detail", [{"TrainingJobName": "unknown"}, {"TrainingJobName": 7}, {"TrainingJobName": ""}]
+)
+def test_the_end_of_somebody_elses_job_changes_nothing(w: World, detail: dict[str, Any]) -> None:
+    _job(w)
+    assert clean_up_after(w.context, StatusEvent(detail=detail))["cleaned"] == []
+
+
+def test_the_end_of_a_job_whose_run_goes_on_or_succeeded_changes_nothing(w: World) -> None:
+    name = _job(w)["TrainingJobName"]
+    event = StatusEvent(detail={"TrainingJobName": name, "TrainingJobStatus": "Completed"})
+    assert clean_up_after(w.context, event)["cleaned"] == []
+    w.runs.update_run(RUN_ID, {"status": "ENDED", "outcome": "SUCCEEDED"})
+    assert clean_up_after(w.context, event)["cleaned"] == []
+    assert w.files.get(RUN_ID, "record.json") is None
+    w.done()
+
+
+def test_an_unknown_job_that_cannot_be_stopped_is_a_matter_for_a_person(w: World) -> None:
+    request = _job(w)
+    w.sagemaker.describe_training_job = lambda **_: described(request, "Quarantined")
+    w.sagemaker_stub.add_client_error("stop_training_job", "ValidationException", "in that status?")
+    error = clean_up_step(w.context, w.event(error=ERROR))
+    assert error["cleaned"][0]["detail"].endswith("Quarantined, cannot be stopped")
+    assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING) is None
+
+
 def test_a_step_that_fails_is_said_and_the_others_are_done(w: World) -> None:
     _job(w)
     w.sagemaker_stub.add_client_error("describe_training_job", "AccessDeniedException", "no")
@@ -102,13 +211,13 @@ def test_a_step_that_fails_is_said_and_the_others_are_done(w: World) -> None:
     assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING), "the reconciler has to find it"
 
 
-def test_a_job_that_may_still_appear_keeps_its_pending_item_for_an_hour(w: World) -> None:
+def test_a_job_that_may_still_appear_keeps_its_pending_item_until_it_cannot(w: World) -> None:
     _job(w)
-    for _ in range(2):
+    for _ in range(3):
         w.sagemaker_stub.add_client_error("describe_training_job", "ValidationException", "not found")
     clean_up_after(w.context, _status())
     assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING)
-    w.clock.forward(3601)
+    w.clock.forward(tracking.LATE_JOB_SECONDS)
     clean_up_after(w.context, _status())
     assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING) is None
 

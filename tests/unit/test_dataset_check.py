@@ -9,13 +9,15 @@ import msgspec
 import pytest
 
 from tests.support.run_world import REQUEST, RUN_ID, World, make_plan, world
-from tunestep import data_summary, dataset_check, record
+from tunestep import data_summary, dataset_check, estimate, record
 from tunestep.approvals import request_approval
+from tunestep.context import Context
 from tunestep.data_pins import fingerprint
 from tunestep.dataset_check import check_dataset
 from tunestep.errors import PlanChanged
-from tunestep.plan_model import DataPlan, Plan, RecipePlan
+from tunestep.plan_model import ApprovalPlan, BudgetPlan, DataPlan, Plan, RecipePlan, RewardPlan
 from tunestep.request import parse, request_hash
+from tunestep.settings import Approver, Settings
 
 SECRET = "patient-4711"
 GOOD = {"prompt": "a", "completion": "b"}
@@ -141,7 +143,7 @@ def test_the_version_that_is_checked_is_named(w: World) -> None:
     w.s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
     report = _check(w, _rows(GOOD))
     assert report["report"]["training"]["s3_version"]
-    assert "S3 version" in data_summary.sentences(report["report"])[0]
+    assert "S3 version" in data_summary.sentences(report["report"])[-1]
 
 
 def _prefix(w: World, *names: str) -> DataPlan:
@@ -220,7 +222,33 @@ def test_both_channels_are_checked_and_compared(w: World) -> None:
     report = _check(w, _rows(GOOD), validation_data=validation)
     assert _codes(report) == ["VALIDATION_OVERLAP"]
     assert report["report"]["overlap"] == {"rows": 1, "sampled": 1}
-    assert "too: 1." in data_summary.sentences(report["report"])[2]
+    assert "too: 1." in data_summary.sentences(report["report"])[-1]
+
+
+def test_everything_about_the_data_is_said_in_lines_that_a_mail_shows_whole(w: World) -> None:
+    w.s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    rows = [{"prompt": f"{n}", "chosen": "yes " * 1200, "rejected": "no"} for n in range(3)]
+    plan = RecipePlan(name="r", technique="DPO", sequence_length="1K")
+    held = _put(w, _rows(*rows[:2]), "val.jsonl")
+    report = _check(w, _rows(*rows, rows[0]), technique="DPO", recipe=plan, validation_data=held)
+    said = data_summary.sentences(report["report"])
+    assert len(said) <= 10
+    assert max(map(len, said)) < 200
+    for part in (
+        "Training data: 4 rows (preference)",
+        "bytes; 1 duplicates",
+        "tokens: about 4,8",
+        "(estimated: 4 ASCII characters",
+        "median 1,2",
+        "90% up to 1,2",
+        "99% up to 1,2",
+        "longest 1,2",
+        "4 longer than the recipe's 1,024",
+        "times as long as rejected ones, longer in 100%",
+        f"SHA-256 {report['report']['training']['content_sha256']}; S3 version",
+        "training rows too: 2.",
+    ):
+        assert part in "\n".join(said)
 
 
 def test_gzip_is_read(w: World) -> None:
@@ -238,7 +266,8 @@ def test_the_record_the_question_and_the_notice_say_what_the_data_is_like(w: Wor
     (notice,) = w.notices()
     assert "Training data: 2 rows (prompt_completion)" in notice["Message"]
     assert f"1 warnings; {report['uri']} (SHA-256 {report['sha256']})" in notice["Message"]
-    record.write(w.context, RUN_ID, outcome="FAILED", request=REQUEST, sections={})
+    made = record.build(w.context, RUN_ID, outcome="FAILED", request=REQUEST, sections={})
+    record.store(w.context, made)
     written = json.loads(_file(w, "record.json"))
     assert written["dataset"]["report"] == report["report"]
     assert written["approval"]["dataset"]["sha256"] == report["sha256"]
@@ -247,8 +276,48 @@ def test_the_record_the_question_and_the_notice_say_what_the_data_is_like(w: Wor
 def test_a_report_that_was_replaced_is_not_in_the_record(w: World) -> None:
     _check(w, _rows(GOOD))
     w.files.put(RUN_ID, "dataset.json", {"ok": True})
-    record.write(w.context, RUN_ID, outcome="FAILED", request=REQUEST, sections={})
+    made = record.build(w.context, RUN_ID, outcome="FAILED", request=REQUEST, sections={})
+    record.store(w.context, made)
     assert json.loads(_file(w, "record.json"))["dataset"] is None
+
+
+ASKED = {"prompt": [{"role": "user", "content": "2+2?"}], "reward_model": {"ground_truth": "4"}}
+REWARD: dict[str, Any] = {"technique": "RLVR", "reward": RewardPlan(kind="preset", value="x")}
+
+
+@pytest.mark.parametrize("key", ["train.jsonl", "train.json", "train.jsonl.gz"])
+def test_rows_for_the_reward_are_laid_beside_the_plan_whatever_the_format(w: World, key: str) -> None:
+    rows = [ASKED | {"n": number} for number in range(40)]
+    body = json.dumps(rows).encode() if key.endswith(".json") else _rows(*rows)
+    report = _check(w, gzip.compress(body) if key.endswith(".gz") else body, key=key, **REWARD)
+    assert report["ok"]
+    assert [json.loads(line) for line in _file(w, "reward_rows.jsonl").splitlines()] == rows
+
+
+def test_rows_of_a_prefix_and_of_a_registered_data_set_are_laid_there_too(w: World) -> None:
+    pinned = _prefix(w, "a.jsonl", "b.jsonl")
+    arn = "arn:aws:sagemaker:us-west-2:123456789012:hub-content/H/DataSet/rows/1.0.0"
+    for data in (pinned, msgspec.structs.replace(pinned, uri=arn, kind="dataset", location=pinned.uri)):
+        w.begin(make_plan(training_data=data, reward=REWARD["reward"]))
+        check_dataset(w.context, w.event())
+        assert _file(w, "reward_rows.jsonl") == _rows(GOOD, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("body", "plan"),
+    [(_rows(GOOD), {}), (_rows(ASKED, {"prompt": 7}), REWARD)],
+    ids=["no reward", "rows that are wrong"],
+)
+def test_no_rows_are_copied_that_no_reward_is_tried_on(w: World, body: bytes, plan: dict[str, Any]) -> None:
+    _check(w, body, **plan)
+    assert not _file(w, "reward_rows.jsonl")
+
+
+def test_validation_rows_never_stand_in_for_training_rows(w: World) -> None:
+    unread = DataPlan(uri="arn:x", kind="dataset")
+    w.begin(make_plan(training_data=unread, validation_data=_put(w, _rows(ASKED)), **REWARD))
+    check_dataset(w.context, w.event())
+    assert not _file(w, "reward_rows.jsonl")
 
 
 def test_a_plan_with_errors_skips_the_check_and_says_so(w: World) -> None:
@@ -262,3 +331,54 @@ def test_a_forged_plan_hash_or_request_is_refused(w: World) -> None:
         check_dataset(w.context, w.event(plan={"ok": True, "sha256": "0" * 64}))
     with pytest.raises(PlanChanged):
         check_dataset(w.context, w.event(request={**REQUEST, "dataset": {"strict": True}}))
+
+
+def _spending(w: World, settings: Settings, laptop: str = "settings", **plan: Any) -> dict[str, Any]:
+    env = msgspec.structs.replace(w.context.env, settings=settings, laptop=laptop)
+    context = Context(env=env, clients=w.context.clients, now=w.clock)
+    ungated = ApprovalPlan(needed=False, reason="", timeout_seconds=9)
+    recipe = RecipePlan(name="r", technique="SFT", metering="Token-based")
+    rows = _rows(*[{"prompt": str(number), "completion": "b"} for number in range(10)])
+    changes = {"approval": ungated, "recipe": recipe, "training_data": _put(w, rows), **plan}
+    w.begin(make_plan(**changes))
+    return check_dataset(context, w.event())
+
+
+def test_what_the_run_will_use_is_estimated_from_its_rows_and_kept_in_the_table(w: World) -> None:
+    report = _spending(w, Settings(), budget=BudgetPlan(usd_per_million_tokens=100.0))
+    tokens = report["report"]["training"]["tokens"]["estimated"]
+    assert report["estimate"]["tokens"] == 2 * tokens
+    assert report["estimate"]["usd"] == pytest.approx(2 * tokens / 10_000)
+    assert report["review_needed"] is False
+    assert estimate.read((w.runs.run(RUN_ID) or {})["estimate"]) == msgspec.convert(
+        report["estimate"], estimate.Estimate
+    )
+
+
+def test_a_passed_limit_is_an_error_of_the_kind_budget_alone(w: World) -> None:
+    report = _spending(w, Settings(), budget=BudgetPlan(max_tokens=1))
+    assert _codes(report) == ["TOKENS_ABOVE_LIMIT"]
+    assert report["errors"] == {"prerequisite": 0, "budget": 1, "reward": 0}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "unit", "asked"),
+    [(None, 1.0, False), (1.0, 1.0, False), (0.0, 1.0, True), (9e9, None, True)],
+)
+def test_a_cost_above_the_threshold_or_unknown_asks_a_person(
+    w: World, threshold: float | None, unit: float | None, asked: bool
+) -> None:
+    budget = BudgetPlan(review_above_usd=threshold, usd_per_million_tokens=unit)
+    assert _spending(w, Settings(), budget=budget)["review_needed"] is asked
+
+
+def test_a_cost_that_nobody_is_there_to_review_is_an_error(w: World) -> None:
+    budget = BudgetPlan(review_above_usd=0.0, usd_per_million_tokens=1.0)
+    assert _codes(_spending(w, Settings(), laptop="", budget=budget)) == ["NO_APPROVER"]
+    named = Settings(approvers=(Approver(id="ann", email="ann@example.com"),))
+    assert _codes(_spending(w, named, laptop="", budget=budget)) == []
+
+
+def test_a_check_that_is_skipped_still_answers_the_machine(w: World) -> None:
+    w.begin()
+    assert check_dataset(w.context, w.event(plan={"ok": False}))["review_needed"] is False

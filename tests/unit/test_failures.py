@@ -20,6 +20,7 @@ def _lambda(kind: str, message: str) -> str:
         ("PlanChanged", _lambda("PlanChanged", "other data"), "PlanChanged", "other data"),
         ("PrerequisitesNotMet", "1 error", "PrerequisitesNotMet", "1 error"),
         ("TransientFault", _lambda("TransientFault", "slow"), "ServiceFault", "AWS kept failing: slow"),
+        ("QuotaReached", _lambda("QuotaReached", "limit 1"), "ServiceFault", "No quota became free: limit 1"),
         ("KeyError", _lambda("KeyError", "'x'"), "ServiceFault", "KeyError: 'x'"),
         ("Lambda.Unknown", "exceeded memory", "ServiceFault", "Lambda.Unknown: exceeded memory"),
         ("States.TaskFailed", "", "ServiceFault", "no cause was given"),

@@ -42,7 +42,7 @@ def _step(**document: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("verb", names.FUNCTIONS)
 def test_every_verb_has_a_handler_that_refuses_an_unknown_event_by_name(w: World, verb: str) -> None:
     handler = _handler(verb)
-    if verb in ("start", "decide", "stop"):
+    if verb in ("start", "decide", "revoke", "stop"):
         assert handler({"run": 7, "source": 7}, LAMBDA)["error"]["name"] == "ServiceFault"
     elif verb == "reconcile":
         assert handler({}, LAMBDA)["looked_at"] == 0

@@ -20,7 +20,7 @@ from tests.support.planning import (
 )
 from tests.support.world_clients import Refused
 from tunestep.plan_model import Plan
-from tunestep.settings import Settings
+from tunestep.settings import Limits, Settings
 
 JUDGE = "openai.gpt-oss-120b-1:0"
 READ_ONLY = ("Describe", "List", "Get", "Head", "Simulate")
@@ -57,7 +57,8 @@ def test_every_fault_is_reported_and_none_hides_another(desk: Desk) -> None:
             "mlflow": {"app_arn": "absent"},
             "limits": {"max_tokens": 5},
             "kms_key": f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1",
-        }
+        },
+        settings=Settings(limits=Limits(max_tokens=4)),
     )
     assert outcome.plan is None
     assert {where for _, where in shown(outcome)} == {
@@ -86,9 +87,10 @@ def test_the_same_request_gives_the_same_plan_and_survives_storage(desk: Desk) -
 
 
 def test_a_warning_never_blocks(desk: Desk) -> None:
-    outcome = desk.plan({"reuse": True})
+    data = "s3://my-data-bucket/sft/train.jsonl"
+    outcome = desk.plan({"training_data": data, "validation_data": data})
     assert outcome.plan is not None
-    assert ("NOT_YET_SUPPORTED", "$.reuse") in shown(outcome, "warning")
+    assert ("VALIDATION_IS_TRAINING_DATA", "$.validation_data") in shown(outcome, "warning")
 
 
 def test_a_botocore_that_lacks_sequence_length_is_an_error(
@@ -99,11 +101,6 @@ def test_a_botocore_that_lacks_sequence_length_is_an_error(
     monkeypatch.delitem(shape.members, "SequenceLength")
     monkeypatch.setattr(model, "shape_for", lambda _: shape)
     assert shown(desk.plan()) == [("BOTOCORE_TOO_OLD", "$.sequence_length")]
-
-
-@pytest.mark.parametrize("field", ["max_tokens", "max_cost_usd", "review_above_usd"])
-def test_limits_that_nothing_enforces_yet_are_errors(desk: Desk, field: str) -> None:
-    assert shown(desk.plan({"limits": {field: 5}})) == [("NOT_YET_ENFORCED", f"$.limits.{field}")]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def context(role: str) -> PlanContext:
         execution_role_arn=role,
         settings=Settings(),
         open=True,
+        laptop=True,
     )
 
 

@@ -50,12 +50,12 @@ def _waiting(w: World, run_id: str = RUN_ID, *, waiter: str | None = "t1") -> di
     return request
 
 
-def test_nothing_pending_costs_three_queries_and_nothing_else(w: World) -> None:
+def test_nothing_pending_costs_four_queries_and_nothing_else(w: World) -> None:
     w.begin()
     calls: list[str] = []
     w.dynamodb.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     assert reconcile(w.context) == {"looked_at": 0, "states": {}, "failed": []}
-    assert calls == ["Query"] * 3
+    assert calls == ["Query"] * 4
 
 
 def test_a_lost_event_is_made_up_for(w: World) -> None:

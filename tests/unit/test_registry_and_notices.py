@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +12,11 @@ from tests.support.run_world import BUCKET, GROUP_ARN, RUN_ID, World, make_plan,
 from tunestep import groups
 from tunestep.errors import PlanChanged, ServiceFault
 from tunestep.names import TAG_RUN
-from tunestep.notices import notify, subject
+from tunestep.notices import approval_needed, subject
 from tunestep.plan_model import ApprovalPlan, GroupPlan, Plan, RewardPlan
 from tunestep.registry import prepare_registry, register_evaluator
+from tunestep.run_notices import notify
+from tunestep.settings import NoticeChannel, NoticeRules
 
 FREE = ApprovalPlan(needed=False, reason="", timeout_seconds=0)
 NEW = GroupPlan(name="support-v1", arn=GROUP_ARN, exists=False)
@@ -146,7 +149,7 @@ def test_a_failure_notice_names_error_cause_and_next_command(w: World) -> None:
     notify(w.context, w.event(error=error))
     (notice,) = w.notices()
     assert notice["Subject"] == f"[tunestep] PlanChanged: {RUN_ID}"
-    assert "Other\\u001b[31m data." in notice["Message"]
+    assert "Other\\\\u001b\\[31m data." in notice["Message"]
     assert f"tunestep retry {RUN_ID}" in notice["Message"]
     assert "Not cleaned up: stop the training job: denied" in notice["Message"]
 
@@ -168,3 +171,14 @@ def test_a_notice_that_fails_is_recorded_and_raised(w: World) -> None:
     with pytest.raises(Exception, match="NotFound"):
         notify(w.context, w.event())
     assert "NotFound" in (w.runs.run(RUN_ID) or {})["notice_error"]
+
+
+@pytest.mark.parametrize(("channels", "sent"), [(("email",), 1), (("slack",), 0), ((), 0)])
+def test_the_settings_say_whether_a_mail_tells_of_an_open_decision(
+    w: World, channels: tuple[NoticeChannel, ...], sent: int
+) -> None:
+    rules = msgspec.structs.replace(w.context.env.settings, notices=NoticeRules(approval=channels))
+    object.__setattr__(w.context, "env", msgspec.structs.replace(w.context.env, settings=rules))
+    question = {"licence": {}, "reason_needed": "r", "model_arn": "m", "requester": "ann", "expires": "soon"}
+    approval_needed(w.context, RUN_ID, question)
+    assert len(w.notices()) == sent

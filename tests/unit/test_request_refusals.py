@@ -63,6 +63,8 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("hyperparameters", {"a": "x\0"}, "INVALID_VALUE", "$.hyperparameters.a"),
     ("hyperparameters", {"": 1}, "INVALID_VALUE", "$.hyperparameters['']"),
     ("hyperparameters", {f"h{n}": 1 for n in range(101)}, "INVALID_VALUE", "$.hyperparameters"),
+    ("hyperparameters", {f"h{n}": "x" * 2500 for n in range(12)}, "REQUEST_TOO_LARGE", "$"),
+    ("hyperparameters", {f"h{n}": "\u20ac" * 2500 for n in range(4)}, "REQUEST_TOO_LARGE", "$"),
     ("hyperparameters", {"judge_model_id": "x"}, "CONFLICT", "$.hyperparameters.judge_model_id"),
     (
         "hyperparameters",
@@ -173,3 +175,7 @@ REWARDS: list[tuple[str, Any, list[tuple[str, str]]]] = [
 def test_reward_fits_the_technique(technique: str, reward: Any, expected: list[tuple[str, str]]) -> None:
     document = SFT | {"technique": technique} | ({} if reward is None else {"reward": reward})
     assert sorted(faults(document)) == sorted(expected)
+
+
+def test_a_hundred_hyperparameters_with_the_longest_names_are_taken() -> None:
+    assert faults({**SFT, "hyperparameters": {f"{n:0256}": 1000 for n in range(100)}}) == []

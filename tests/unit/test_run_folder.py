@@ -32,7 +32,7 @@ def _target(home: Path, run_id: str) -> Any:
 
 
 def test_the_files_of_a_run_called_two_dots_stay_below_runs(tmp_path: Path) -> None:
-    folder = results._copy_files(_target(tmp_path, ".."), "..")
+    folder = results.copy_files(_target(tmp_path, ".."), "..")
     assert folder.parent == tmp_path / "runs"
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert [path.name for path in folder.iterdir()] == ["record.json"]
@@ -46,7 +46,7 @@ def test_no_file_is_written_through_a_linked_folder(tmp_path: Path, link: str) -
     (home / link).parent.mkdir(parents=True)
     (home / link).symlink_to(outside)
     with pytest.raises(CliError, match="is a link"):
-        results._copy_files(_target(home, "run-1"), "run-1")
+        results.copy_files(_target(home, "run-1"), "run-1")
     assert list(outside.iterdir()) == []
 
 
@@ -55,6 +55,6 @@ def test_a_linked_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
     outside.write_text("mine")
     (tmp_path / "runs" / "run-1").mkdir(parents=True)
     (tmp_path / "runs" / "run-1" / "record.json").symlink_to(outside)
-    folder = results._copy_files(_target(tmp_path, "run-1"), "run-1")
+    folder = results.copy_files(_target(tmp_path, "run-1"), "run-1")
     assert outside.read_text() == "mine"
     assert (folder / "record.json").read_text() == "{}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import botocore.session
 import msgspec
 import pytest
 
@@ -10,6 +11,7 @@ from tests.support.run_world import RUN_ID, World, described, execution_arn, job
 from tunestep import runs, tracking
 from tunestep.errors import StoppedByUser
 from tunestep.tracking import TrainingEvent, track_training, training_event
+from tunestep.training_job import ENDING, TERMINAL
 
 
 @pytest.fixture
@@ -158,8 +160,12 @@ def test_a_job_that_was_stopped_on_request_ends_the_run_as_stopped_by_user(w: Wo
         ("Failed", {}, "gave no reason"),
         ("Stopped", {"SecondaryStatus": "Stopped"}, "not through Tunestep"),
         ("Stopped", {"SecondaryStatus": "MaxRuntimeExceeded"}, "time limit"),
-        ("Deleting", {}, "status Deleting"),
+        ("Stopped", {"SecondaryStatus": "MaxWaitTimeExceeded"}, "waited for capacity"),
+        ("Stopped", {"SecondaryStatus": "Interrupted"}, "interrupted"),
+        ("Stopped", {"SecondaryStatus": "SomethingNew"}, "not through Tunestep"),
+        ("Deleting", {}, "is being deleted"),
         ("Quarantined", {"FailureReason": "why"}, "status Quarantined"),
+        ("Quarantined", {}, "SageMaker console"),
         (tracking.MISSING, {}, "does not know"),
         ("Failed", {"FailureReason": "x" * 5000}, "xxx"),
     ],
@@ -174,3 +180,35 @@ def test_every_end_has_a_cause_that_names_the_next_command(
     assert len(value["cause"]) <= 2048
     assert (not value["cause"]) == (status == "Completed")
     assert status == "Completed" or f"tunestep retry {RUN_ID}" in value["cause"]
+
+
+SAGEMAKER = botocore.session.get_session().get_service_model("sagemaker")
+STATUSES = SAGEMAKER.shape_for("TrainingJobStatus").enum
+SECONDARY = SAGEMAKER.shape_for("SecondaryStatus").enum
+
+
+def test_every_status_that_sagemaker_knows_is_known_here() -> None:
+    assert set(STATUSES) == tracking.IN_FLIGHT | TERMINAL | ENDING
+
+
+@pytest.mark.parametrize("status", [*STATUSES, "Quarantined"])
+def test_every_status_is_waited_for_or_told_to_the_run(w: World, status: str) -> None:
+    request, name = _job(w)
+    ends = status not in ("InProgress", "Stopping")
+    for secondary in (*SECONDARY, "SomethingNew", None):
+        w.runs.put(
+            {
+                "pk": runs.run_pk(RUN_ID),
+                "sk": runs.PENDING_TRAINING,
+                "kind": runs.KIND_TRAINING,
+                "token": "t1",
+                "job_name": name,
+            }
+        )
+        answer = described(request, status) | {"SecondaryStatus": secondary}
+        w.sagemaker.describe_training_job = lambda answer=answer, **_: answer
+        if ends:
+            _sent(w, Output(status=status, job_name=name))
+        assert training_event(w.context, _event(name)) == {"state": "delivered" if ends else "waiting"}
+        assert bool(w.runs.pending(RUN_ID, runs.PENDING_TRAINING)) != ends, "nobody is asked for twice"
+        w.done()

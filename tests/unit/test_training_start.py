@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from tests.support.run_world import (
     GROUP_ARN,
@@ -17,21 +18,35 @@ from tests.support.run_world import (
     make_plan,
     world,
 )
-from tunestep import runs
+from tunestep import runs, tracking
 from tunestep.approvals import DecideEvent, decide, request_approval
 from tunestep.errors import (
     ApprovalDeclined,
     ApprovalExpired,
     PlanChanged,
+    QuotaReached,
     ServiceFault,
     StoppedByUser,
     TransientFault,
 )
 from tunestep.names import TAG_REQUEST_HASH
-from tunestep.plan_model import ApprovalPlan, DataPlan, Plan
+from tunestep.plan_model import ApprovalPlan, BudgetPlan, DataPlan, Plan
+from tunestep.run_files import DATASET
 from tunestep.training_start import differences, start_training
 
 FREE = ApprovalPlan(needed=False, reason="", timeout_seconds=3600)
+
+
+class Containing:
+    """Equals every payload that holds a text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.encode()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, bytes) and self.text in other
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _ungated(**changes: Any) -> Plan:
@@ -128,6 +143,36 @@ def test_declined_and_undecided_runs_start_nothing(w: World) -> None:
     _hub(w)
     with pytest.raises(ApprovalDeclined):
         start_training(w.context, w.event())
+    w.done()
+
+
+def _approved_with_report(w: World) -> dict[str, str]:
+    w.begin()
+    report = w.files.put(RUN_ID, DATASET, {"rows": 5})._asdict()
+    w.runs.update_run(RUN_ID, {"dataset": {**report, "said": ["5 rows"], "warnings": 0}})
+    _decide(w)
+    _hub(w)
+    return report
+
+
+def test_an_approved_run_with_the_report_that_was_shown_goes_on(w: World) -> None:
+    report = _approved_with_report(w)
+    _created(w, job_request(make_plan(), accept=True))
+    assert start_training(w.context, w.event(dataset=report))["job_name"]
+    w.done()
+
+
+@pytest.mark.parametrize("change", ["another file", "no file", "another in the document"])
+def test_a_data_report_other_than_the_one_shown_for_the_decision_ends_the_run(w: World, change: str) -> None:
+    report = _approved_with_report(w)
+    if change == "another file":
+        w.files.put(RUN_ID, DATASET, {"rows": 6})
+    elif change == "no file":
+        w.s3.delete_object(Bucket=w.context.env.bucket, Key=f"runs/{RUN_ID}/{DATASET}")
+    else:
+        report = {**report, "sha256": "0" * 64}
+    with pytest.raises(PlanChanged, match="data report"):
+        start_training(w.context, w.event(dataset=report))
     w.done()
 
 
@@ -254,7 +299,7 @@ def test_a_job_without_the_request_hash_tag_is_not_adopted(w: World) -> None:
 @pytest.mark.parametrize(
     ("code", "message", "error", "said"),
     [
-        ("ResourceLimitExceeded", "limit 1", TransientFault, "Service Quotas"),
+        ("ResourceLimitExceeded", "limit 1", QuotaReached, "Service Quotas"),
         ("ThrottlingException", "slow", TransientFault, "slow"),
         ("ResourceNotFound", "group", PlanChanged, "is gone"),
         ("ValidationException", "bad role", ServiceFault, "bad role"),
@@ -267,8 +312,50 @@ def test_a_refusal_is_named_for_what_can_be_done(
     w.begin(_ungated())
     _hub(w)
     w.sagemaker_stub.add_client_error("create_training_job", code, message)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=said) as raised:
         start_training(w.context, w.event())
+    assert type(raised.value) is error, "Retry goes by the exact name"
+    # Throttling aside, no job can come of it, and others need not wait for one.
+    assert tracking.may_still_appear(w.context, RUN_ID) is (error is TransientFault)
+
+
+def test_an_answer_that_was_lost_may_still_be_a_job(w: World) -> None:
+    w.begin(_ungated())
+    _hub(w)
+
+    def cut_off(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://sagemaker")
+
+    w.sagemaker.create_training_job = cut_off
+    with pytest.raises(ReadTimeoutError):
+        start_training(w.context, w.event())
+    assert tracking.may_still_appear(w.context, RUN_ID)
+
+
+def test_a_run_that_has_ended_before_the_job_starts_none(w: World) -> None:
+    w.begin(_ungated(), status="ENDED", outcome="FAILED")
+    _hub(w)
+    with pytest.raises(ServiceFault, match="No job is left"):
+        start_training(w.context, w.event())
+    assert not tracking.may_still_appear(w.context, RUN_ID)
+    w.done()
+
+
+def test_a_run_that_waits_for_quota_has_people_told_each_time_and_fails_no_worse_when_that_fails(
+    w: World,
+) -> None:
+    w.begin(_ungated())
+    told = {"FunctionName": "tunestep-notify", "InvocationType": "Event", "Payload": Containing("limit 1")}
+    for answers in (True, False):
+        _hub(w)
+        w.sagemaker_stub.add_client_error("create_training_job", "ResourceLimitExceeded", "limit 1")
+        if answers:
+            w.lambda_stub.add_response("invoke", {"StatusCode": 202}, told)
+        else:
+            w.lambda_stub.add_client_error("invoke", "TooManyRequestsException")
+        with pytest.raises(QuotaReached):
+            start_training(w.context, w.event())
+    w.done()
 
 
 def test_a_stop_before_the_job_starts_none(w: World) -> None:
@@ -305,11 +392,13 @@ def _retry_plan(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, output_uri=plan.output_uri.replace(RUN_ID, RETRY))
 
 
-def test_a_retry_adopts_the_completed_job_of_the_attempt_before(w: World) -> None:
+@pytest.mark.parametrize("usd", [None, 3.0], ids=["same prices", "a price was set meanwhile"])
+def test_a_retry_adopts_the_completed_job_of_the_attempt_before(w: World, usd: float | None) -> None:
     plan = w.begin(_ungated())
     request = job_request(plan, accept=False)
     w.runs.update_run(RUN_ID, {"job_name": request["TrainingJobName"]})
-    w.begin(_retry_plan(plan), run_id=RETRY, retry_of=RUN_ID)
+    retried = msgspec.structs.replace(_retry_plan(plan), budget=BudgetPlan(usd_per_million_tokens=usd))
+    w.begin(retried, run_id=RETRY, retry_of=RUN_ID)
     _hub(w)
     w.sagemaker_stub.add_response("describe_training_job", described(request, "Completed"))
     _tags(w, plan.request_hash)

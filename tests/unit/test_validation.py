@@ -20,10 +20,11 @@ from tests.support.planning import (
 )
 from tests.support.run_world import RUN_ID, World, execution_arn
 from tunestep.context import Context, Execution, StepEvent, plan_of
+from tunestep.findings import error, warning
 from tunestep.names import registry_hub_name
 from tunestep.request import parse, request_hash
 from tunestep.reward_certify import certify_reward
-from tunestep.validation import DryRun, dry_run, validate
+from tunestep.validation import SHOWN_BYTES, SHOWN_BYTES_OF_ERRORS, DryRun, dry_run, shown, validate
 
 
 class Bench:
@@ -136,6 +137,15 @@ def test_a_document_stays_small_whatever_the_request_holds(bench: Bench) -> None
     summary = validate(bench.context, bench.event(request))
     assert len(msgspec.json.encode(summary)) < 48_000
     assert certify_reward(bench.context, bench.event(request, plan=summary))["cause"]
+
+
+def test_warnings_alone_take_less_room_than_errors() -> None:
+    said = [warning("CODE", "$.x", "m" * 400) for _ in range(30)]
+    assert len(msgspec.json.encode(shown(said))) <= SHOWN_BYTES
+    told = shown([*said, error("CODE", "$.y", "m" * 400)])
+    assert told[0]["where"] == "$.y"
+    assert SHOWN_BYTES < len(msgspec.json.encode(told)) <= SHOWN_BYTES_OF_ERRORS
+    assert len(shown([warning("CODE", "$.x", "\u20ac" * 9000)])) == 1
 
 
 def test_a_dry_run_tells_everything_and_writes_nothing(bench: Bench) -> None:

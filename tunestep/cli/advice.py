@@ -2,9 +2,16 @@
 
 from tunestep.cli.runs import RunView
 from tunestep.cli.target import Target
+from tunestep.next_step import after_failure
 
 ENDING = frozenset({"CleanUp", "NotifyFailure", "CollectResults", "Notify"})
 """States in which a run is about to end: there is nothing left to stop."""
+
+
+def other_run(seen: RunView) -> str:
+    """Id of the run that a duplicate gave way to; empty when the run is no duplicate."""
+    claim = seen.document.get("claim")
+    return str(claim.get("run_id", "")) if seen.error == "DuplicateRun" and isinstance(claim, dict) else ""
 
 
 def next_commands(run: RunView, target: Target) -> list[str]:
@@ -23,6 +30,5 @@ def next_commands(run: RunView, target: Target) -> list[str]:
         return commands
     if run.status == "SUCCEEDED":
         return [f"tunestep results {suffix}"]
-    if run.error in {"PrerequisitesNotMet", "BudgetExceeded", "RewardNotCertified"}:
-        return [f"mend the request, then: tunestep run REQUEST {target.flag}"]
-    return [f"tunestep retry {suffix}"]
+    step = after_failure(run.error or "", run.run_id, comes_first=other_run(run))
+    return [f"{f'{step.first}, then: ' if step.first else ''}{step.command} {target.flag}"]

@@ -1,4 +1,4 @@
-"""``tunestep local start|stop|reset``."""
+"""``tunestep local start|stop|reset|slack``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from tunestep.cli import render
 from tunestep.cli.failure import CliError
+from tunestep.cli.slack import slack
 from tunestep.cli.target import home_folder, isolate_from_aws, json_option, read_settings
 
 
@@ -60,6 +61,9 @@ def reset(yes: bool, as_json: bool) -> None:
         click.confirm(f"Delete {home} with every run, model and metric in it?", abort=True)
     control.reset(home)
     _report({"deleted": str(home)}, as_json)
+
+
+local.add_command(slack)
 
 
 def _report(facts: dict[str, Any], as_json: bool) -> None:

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.text import Text
 
+from tunestep import estimate
 from tunestep.cli import render, requests, uploads
 from tunestep.cli.failure import CliError
 from tunestep.cli.target import check_options, isolate_from_aws, json_option, open_target, target_options
+from tunestep.plan_model import Plan
 from tunestep.text import visible
 
 _SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
@@ -96,6 +99,7 @@ def _facts(plan: dict[str, Any], assume_approved: bool) -> list[tuple[str, str]]
         "MLflow": (plan.get("mlflow") or {}).get("app_arn", "none"),
         "licence": licence.get("statement") or licence["name"],
         "decision": f"{decision}: {approval['reason']}" if approval.get("reason") else decision,
+        "cost": estimate.beforehand(msgspec.convert(plan, Plan)),
     }
     return list(facts.items())
 

@@ -1,7 +1,9 @@
 """Reading runs: the table for which there are, Step Functions for where each stands."""
 
 import datetime
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,31 +54,53 @@ class RunView:
 
 def list_runs(target: Target, limit: int) -> list[dict[str, Any]]:
     """The latest runs, newest first: the table's run items as plain values."""
-    with aws_errors(f"list the runs of stack {target.stack} in {target.region}"):
-        answer = target.clients.dynamodb.query(
-            TableName=target.table,
-            IndexName="by_kind",
-            KeyConditionExpression="#k = :k",
-            ExpressionAttributeNames={"#k": "kind"},
-            ExpressionAttributeValues={":k": {"S": "run"}},
-            ScanIndexForward=False,
-            Limit=limit,
-        )
-    return [{key: next(iter(value.values())) for key, value in item.items()} for item in answer["Items"]]
+    return list(itertools.islice(every_run(target, page=limit), limit))
+
+
+def every_run(target: Target, *, since: str = "", page: int = 100) -> Iterator[dict[str, Any]]:
+    """The table's run items as plain values, newest first, read ``page`` at a time as they are asked for.
+
+    ``since`` is an ISO 8601 time in UTC; runs that began earlier are left out.
+    """
+    condition, values = "#k = :k", {":k": {"S": "run"}}
+    names = {"#k": "kind"}
+    if since:
+        condition, names["#c"], values[":c"] = f"{condition} AND #c >= :c", "created_at", {"S": since}
+    start: dict[str, Any] = {}
+    while True:
+        with aws_errors(f"list the runs of stack {target.stack} in {target.region}"):
+            answer = target.clients.dynamodb.query(
+                TableName=target.table,
+                IndexName="by_kind",
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+                ScanIndexForward=False,
+                Limit=page,
+                **start,
+            )
+        yield from ({k: next(iter(v.values())) for k, v in item.items()} for item in answer["Items"])
+        if not answer.get("LastEvaluatedKey"):
+            return
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
 def resolve(target: Target, name: str | None) -> str:
-    """The run id a person meant: the whole id, a unique beginning of one, or nothing for the latest."""
+    """The run id a person meant: the whole id, a unique beginning of one, or None for the latest."""
+    if name is not None and not name.strip():
+        raise CliError("the run id is empty; is a variable unset? The latest runs: tunestep status")
     if name:
         if ":" in name:
             name = name.rsplit(":", 1)[-1]
         if _exists(target, name):
             return name
-    known = [str(run["run_id"]) for run in list_runs(target, 100)]
+    listed = list_runs(target, 100)
+    known = [str(run["run_id"]) for run in listed]
     if not name:
         if not known:
             raise CliError(f"no run yet; start one: tunestep run REQUEST {target.flag}", code=1)
-        return known[0]
+        # A duplicate has nothing to show; the run that it gave way to has.
+        return str(listed[0].get("duplicate_of") or known[0])
     matches = [run_id for run_id in known if run_id.startswith(name)]
     if len(matches) == 1:
         return matches[0]

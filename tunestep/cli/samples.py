@@ -1,6 +1,6 @@
 """What a reinforcement run shows beside its numbers: warnings, exact match, the best and worst answers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -25,11 +25,11 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def lines(summary: Mapping[str, Any]) -> Iterator[Text]:
-    """Warnings, then the samples: rank, score, the end of the prompt, the answer, the reward's metrics."""
+def lines(summary: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
+    """Warnings of the summary, then of each sample rank, score, end of the prompt, answer and metrics."""
     for warning in summary.get("warnings", []):
         yield Text(f"warning: {one_line(warning, 400)}", style="yellow")
-    for sample in summary.get("samples", []):
+    for sample in shown:
         score = sample.get("score")
         line = Text(f"{one_line(sample.get('rank', ''), 8):<6}", style="dim")
         line.append(f"{score:7.3f}  " if isinstance(score, int | float) else "      -  ", style="bold")

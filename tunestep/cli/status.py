@@ -2,16 +2,21 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tunestep import rejections
 from tunestep.cli import render, runs
 from tunestep.cli.target import Target, json_option, open_target, target_options
 from tunestep.text import one_line, visible
+
+_REJECTED_SHOWN = 5
 
 POLL_SECONDS = 0.5
 """How often a local run is looked at; a stack is asked a tenth as often."""
@@ -45,11 +50,32 @@ def _list(target: Target, as_json: bool) -> None:
         render.print_json([render.as_dict(seen, target) for _, seen in rows])
         return
     out = render.console()
-    if not rows:
+    if rows:
+        columns = ("run", "status", "state", "technique", "started", "model")
+        render.print_rows(out, columns, [_row(item, seen) for item, seen in rows])
+    else:
         out.print(f"No run yet. Start one: tunestep run REQUEST {target.flag}")
+    _print_rejected(out, target)
+
+
+def _print_rejected(out: Console, target: Target) -> None:
+    """What asked for a run within a day and got none, for those who look for it among the runs."""
+    a_day_ago = datetime.now(UTC) - timedelta(days=1)
+    try:
+        found = rejections.since(target.clients.s3, target.bucket, a_day_ago)
+    except ClientError:
+        # Who may see the runs need not be allowed to list the bucket.
         return
-    columns = ("run", "status", "state", "technique", "started", "model")
-    render.print_rows(out, columns, [_row(item, seen) for item, seen in rows])
+    if found:
+        out.print(
+            Text(
+                "Uploads and events of the last 24 hours that started nothing; each file says why:",
+                style="dim",
+            )
+        )
+        more = f"and {len(found) - _REJECTED_SHOWN} more" if len(found) > _REJECTED_SHOWN else ""
+        for line in filter(None, (*found[:_REJECTED_SHOWN], more)):
+            out.print(Text(line), soft_wrap=True)
 
 
 def _row(item: dict[str, Any], seen: runs.RunView) -> tuple[Text, ...]:

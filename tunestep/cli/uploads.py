@@ -55,14 +55,15 @@ def find(document: dict[str, Any], base: Path, bucket: str) -> tuple[dict[str, A
 def send(target: Target, uploads: list[Upload], on_progress: Callable[[str], None]) -> None:
     """Upload what is not there yet."""
     for upload in uploads:
-        if _present(target, upload):
+        if present(target, upload):
             continue
         on_progress(f"uploading {upload.path.name} ({upload.path.stat().st_size:,} bytes)")
         with aws_errors(f"upload {upload.path} to {upload.uri}"):
             target.clients.s3.upload_file(str(upload.path), upload.bucket, upload.key)
 
 
-def _present(target: Target, upload: Upload) -> bool:
+def present(target: Target, upload: Upload) -> bool:
+    """Whether the content is in S3 already; raises CliError when that cannot be found out."""
     try:
         target.clients.s3.head_object(Bucket=upload.bucket, Key=upload.key)
     except ClientError as error:

@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tunestep.local.access import unlisted
 from tunestep.local.children import package_root
+from tunestep.settings import to_json
 
 KEPT = 3
 """Assemblies kept per home, newest first."""
@@ -42,7 +44,7 @@ def content_hash(root: Path, settings_file: Path | None) -> str:
     for path in inputs(root):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    digest.update(settings_file.read_bytes() if settings_file else b"no settings")
+    digest.update(settings_file.read_bytes() if settings_file else to_json(unlisted.SETTINGS).encode())
     return digest.hexdigest()[:32]
 
 
@@ -55,7 +57,8 @@ def synthesize(
 ) -> Path:
     """The assembly folder for the sources as they are; about 2 s when they have changed.
 
-    ``root`` is the folder of app.py. Raises SynthesisFailed; OSError for a settings file that cannot be read.
+    ``root`` is the folder of app.py; without a settings file, access.unlisted has the settings. Raises
+    SynthesisFailed; OSError for a settings file that cannot be read.
     """
     root = root or package_root()
     folder = home / "assembly"
@@ -77,6 +80,9 @@ def _synthesize_into(root: Path, final: Path, settings_file: Path | None) -> Non
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=final.parent))
     try:
         with tempfile.TemporaryDirectory(prefix=".synth-", dir=final.parent) as elsewhere:
+            if settings_file is None:
+                settings_file = Path(elsewhere) / "settings.json"
+                settings_file.write_text(to_json(unlisted.SETTINGS), encoding="utf-8")
             result = subprocess.run(  # noqa: S603 - this interpreter and the project's own app.py
                 [sys.executable, str(root / "app.py")],
                 cwd=elsewhere,
@@ -103,14 +109,14 @@ def _close_to_others(folder: Path) -> None:
             path.chmod(path.stat().st_mode & 0o700)
 
 
-def _environment(outdir: Path, settings_file: Path | None) -> dict[str, str]:
+def _environment(outdir: Path, settings_file: Path) -> dict[str, str]:
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "JSII_NODE", "JSII_RUNTIME_PACKAGE_CACHE_ROOT")
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},
         "TUNESTEP_SYNTH": "local",
         "CDK_VALIDATION": "false",
         "CDK_OUTDIR": str(outdir),
-        **({"TUNESTEP_SETTINGS_FILE": str(settings_file)} if settings_file else {}),
+        "TUNESTEP_SETTINGS_FILE": str(settings_file),
     }
 
 

@@ -14,19 +14,24 @@ from tunestep.local import processes
 from tunestep.local.training import WORKER_ENV
 
 DUMMY_KEY = "laptop"
-"""Access key and secret of every client; no service checks them."""
+"""Access key and secret of the user's clients, and everybody's secret; no service checks a signature."""
 
 WORKER_LOG = "worker.log"
 _WORKER_MODULE = "tunestep.local.training.worker"
 
 
 def child_environment(
-    *, endpoint_url: str, region: str, private_home: Path, extra: Mapping[str, str] | None = None
+    *,
+    endpoint_url: str,
+    region: str,
+    private_home: Path,
+    access_key: str = DUMMY_KEY,
+    extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The whole environment of a function or a worker; ``extra`` (a function's own variables) loses
     against what keeps the process inside the laptop cloud.
 
-    ``private_home`` becomes HOME and has to exist.
+    ``private_home`` becomes HOME and has to exist. ``access_key`` says whose permissions the process has.
     """
     return {
         **(extra or {}),
@@ -36,7 +41,7 @@ def child_environment(
         "TMPDIR": str(private_home),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "AWS_ACCESS_KEY_ID": DUMMY_KEY,
+        "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": DUMMY_KEY,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
@@ -84,10 +89,11 @@ def package_root() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
-def launch_worker(job_dir: Path, *, endpoint_url: str, region: str) -> int:
+def launch_worker(job_dir: Path, *, endpoint_url: str, region: str, access_key: str = DUMMY_KEY) -> int:
     """Start the training worker of a job folder, in a session of its own; returns its process id.
 
-    It goes on when the laptop cloud stops, and is found again by its job folder. Raises OSError.
+    It goes on when the laptop cloud stops, and is found again by its job folder. ``access_key`` says whose
+    permissions it has. Raises OSError.
     """
     home = job_dir / "home"
     home.mkdir(mode=0o700, exist_ok=True)
@@ -95,6 +101,7 @@ def launch_worker(job_dir: Path, *, endpoint_url: str, region: str) -> int:
         endpoint_url=endpoint_url,
         region=region,
         private_home=home,
+        access_key=access_key,
         extra={**WORKER_ENV, "PYTHONPATH": str(package_root())},
     )
     descriptor = os.open(job_dir / WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

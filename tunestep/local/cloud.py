@@ -1,32 +1,46 @@
 """The laptop cloud put together: the services, wired to each other behind one port."""
 
+import json
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tunestep import names
 from tunestep.aws import Clients
 from tunestep.local import children, events, moto_backend
+from tunestep.local.access import keys
+from tunestep.local.access.guard import Guard
+from tunestep.local.access.unlisted import SETTINGS as UNLISTED
+from tunestep.local.access.unlisted import Unlisted
+from tunestep.local.access.usage import USAGE, UsageLog
+from tunestep.local.created_functions import CreatedFunctions, own_key
 from tunestep.local.deployer import Assembly, Deployer, Deployment
-from tunestep.local.front import Front, MotoService, Server
+from tunestep.local.fake_slack import FakeSlack, new_secret
+from tunestep.local.front import Front, MotoService, Server, read_body
 from tunestep.local.functions import FunctionPool
+from tunestep.local.http_api import HttpApi
 from tunestep.local.interpreter.engine import Invocation
 from tunestep.local.journal import Journal
 from tunestep.local.judge import Judge
 from tunestep.local.lambda_api import LambdaApi
 from tunestep.local.mlflow import MlflowService
 from tunestep.local.outbox import Outbox
+from tunestep.local.queues import QueueReader
 from tunestep.local.sagemaker.service import SageMakerService
+from tunestep.local.schedules import Scheduler
 from tunestep.local.stepfunctions import StepFunctionsService
 from tunestep.local.world import World
+from tunestep.settings import Slack
 
 PREWARMED_LAST = ("stop", "decide", "clean-up", "reconcile")
 """Endings of the names of functions that a run which goes well does not need."""
@@ -55,7 +69,9 @@ class Cloud:
     ``settings_given`` says whether a settings file is the ceiling of what requests may name.
     """
 
-    def __init__(self, home: Path, world: World, *, port: int, settings_given: bool) -> None:
+    def __init__(
+        self, home: Path, world: World, *, port: int, settings_given: bool, slack: Slack | None = None
+    ) -> None:
         """Raises OSError when the port is taken."""
         self.world = world
         self.region, self.account = world.region, world.account
@@ -69,11 +85,20 @@ class Cloud:
             account=self.account,
             region=self.region,
             now=time.time,
+            buses=lambda: moto_backend.buses(self.account, self.region),
         )
         self._moto = MotoService(
             moto_app, account=self.account, kept=self._journal, put_events=self.bus.put_events
         )
-        self._front = Front(moto=self._moto)
+        open_to = Unlisted(UNLISTED.stack, region=self.region, account=self.account)
+        guard = Guard(
+            account=self.account,
+            roles=lambda: moto_backend.roles(self.account),
+            usage=UsageLog(home / USAGE),
+            read_body=read_body,
+            unlisted=None if settings_given else open_to,
+        )
+        self._front = Front(moto=self._moto, guard=guard)
         self.server = Server(self._front, port)
         self.pool = FunctionPool(
             home / "functions",
@@ -81,7 +106,14 @@ class Cloud:
             region=self.region,
             laptop="settings" if settings_given else "open",
         )
-        self._lambda = LambdaApi(self.pool)
+        self._created = CreatedFunctions(
+            home / "created_functions",
+            self.pool,
+            key=own_key(home),
+            region=self.region,
+            account=self.account,
+        )
+        self._lambda = LambdaApi(self.pool, self._created)
         self._stepfunctions = StepFunctionsService(
             home / "sfn.sqlite",
             invoke=self._invoke,
@@ -94,7 +126,7 @@ class Cloud:
             world=world,
             jobs_dir=home / "jobs",
             emit=self._emit,
-            launch=lambda job: children.launch_worker(job, endpoint_url=self.server.url, region=self.region),
+            launch=self._launch,
             find_worker=children.find_worker,
             region=self.region,
             account=self.account,
@@ -104,7 +136,11 @@ class Cloud:
         self._front.sagemaker, self._front.stepfunctions = self._sagemaker, self._stepfunctions
         self._front.functions, self._front.mlflow = self._lambda, self._mlflow
         self._front.bedrock = Judge(self.region)
+        self._http_api = self._front.http_api = HttpApi(self.pool, account=self.account)
         self._clients = service_clients(self.server.url, self.region)
+        if slack:
+            self._front.slack = FakeSlack(home / "slack", slack, partial(self._slack_token, slack.secret))
+        self._slack = slack
         self._stopped = threading.Event()
 
     def open(self, assembly: Callable[[], Assembly]) -> Deployment:
@@ -120,9 +156,23 @@ class Cloud:
         deployment = Deployer(
             assembly(), clients=self._clients, pool=self.pool, region=self.region, account=self.account
         ).deploy()
+        self._created.load()
+        self._http_api.put(deployment.routes)
+        if self._slack:
+            self._make_slack_secret(self._slack.secret)
         self._sagemaker.start()
         self._stepfunctions.start()
-        threading.Thread(target=self._schedule, name="schedules", daemon=True).start()
+        if replayed:
+            self.bus.resume()
+        scheduler = Scheduler(deployment.schedules, deliver=self._deliver, now=lambda: datetime.now(UTC))
+        threading.Thread(target=self._schedule, args=(scheduler,), name="schedules", daemon=True).start()
+        reader = QueueReader(
+            deployment.queues,
+            sqs=lambda: self._clients("sqs"),
+            invoke=self._invoke,
+            waiting=partial(moto_backend.has_messages, self.account, self.region),
+        )
+        threading.Thread(target=self._read_queues, args=(reader,), name="queues", daemon=True).start()
         threading.Thread(
             target=self.pool.prewarm, args=(_by_need(deployment.functions),), name="prewarm", daemon=True
         ).start()
@@ -137,9 +187,37 @@ class Cloud:
         self.server.close()
         self._journal.close()
 
-    def _schedule(self) -> None:
+    def _launch(self, job: Path) -> int:
+        """Start a job's worker with the permissions of the role that its request names."""
+        role = json.loads((job / "request.json").read_text(encoding="utf-8"))["RoleArn"]
+        return children.launch_worker(
+            job, endpoint_url=self.server.url, region=self.region, access_key=keys.of_role(role)
+        )
+
+    def _make_slack_secret(self, name: str) -> None:
+        """What an administrator does once in an account: store the token and the signing secret."""
+        if self._slack_token(name) is None:
+            self._clients("secretsmanager").create_secret(Name=name, SecretString=new_secret())
+
+    def _slack_token(self, name: str) -> str | None:
+        try:
+            found = self._clients("secretsmanager").get_secret_value(SecretId=name)
+        except ClientError:
+            return None
+        return str(json.loads(found["SecretString"])["token"])
+
+    def _schedule(self, scheduler: Scheduler) -> None:
         while not self._stopped.wait(1.0):
             self.bus.tick()
+            scheduler.tick()
+
+    def _read_queues(self, reader: QueueReader) -> None:
+        while not self._stopped.wait(0.2):
+            try:
+                reader.turn()
+            except Exception:  # a queue that cannot be read now can be read at the next turn
+                if not self._stopped.is_set():
+                    _LOG.exception("a queue was not read")
 
     def _invoke(self, function: str, payload: bytes) -> Invocation:
         return self.pool.invoke(function, payload)
@@ -152,7 +230,8 @@ class Cloud:
             self._outbox.deliver(address, subject, text)
 
     def _on_moto_event(self, rule: Any, event: Mapping[str, Any]) -> None:
-        if not self._moto.replaying:
+        # S3 tells the default bus alone; moto tells the rules of all of them.
+        if not self._moto.replaying and rule.event_bus_name == events.DEFAULT_BUS:
             self.bus.emit_to(rule.name, event)
 
     def _deliver(self, target: Mapping[str, Any], text: str) -> None:

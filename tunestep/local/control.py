@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ _OURS = frozenset(
     {
         "assembly", "cloud.log", "cloud.1.log", "endpoint.json", "functions", "jobs", "journal.sqlite",
         "lock", "runs", "mlflow.sqlite", "objects", "outbox", "port", "sagemaker.sqlite", "sfn.sqlite",
+        "slack", "created_functions", "function_key", "iam.jsonl",
     }
 )  # fmt: skip
 _TAIL_LINES = 15
@@ -46,13 +48,16 @@ class Endpoint(NamedTuple):
     stack: str
     settings: str | None = None
     world: str | None = None
+    code: str | None = None
+    """What it deployed, as the assembly's content hash."""
 
 
 def running(home: Path) -> Endpoint | None:
     """The cloud of this home, if one is ready."""
     try:
         document = json.loads((home / process.ENDPOINT).read_text())
-        endpoint = Endpoint(**{key: document[key] for key in Endpoint._fields})
+        known = {**Endpoint._field_defaults, **document}
+        endpoint = Endpoint(**{key: known[key] for key in Endpoint._fields})
     except (OSError, ValueError, KeyError):
         return None
     return endpoint if _locked(home) else None
@@ -79,6 +84,8 @@ def ensure(
 ) -> Endpoint:
     """The cloud of this home, started if need be; without a file, ./tunestep.yaml is the settings.
 
+    One that deployed other code or settings than are there now is started anew, unless a run is under way.
+
     Raises ControlError, also when one runs with other settings or another world than those named.
     """
     from tunestep.settings import DEFAULT_FILE  # noqa: PLC0415
@@ -88,7 +95,14 @@ def ensure(
     world = world_file.absolute() if world_file else None
     if there := running(home):
         _check_same(there, settings, world)
-        return there
+        if not _outdated(there):
+            return there
+        if _busy(home):
+            on_progress("the code or the settings have changed; what runs now ends with what was deployed")
+            return there
+        on_progress("the code or the settings have changed: starting the laptop cloud anew")
+        settings, world = (Path(file) if file else None for file in (there.settings, there.world))
+        stop(home)
     on_progress("starting the laptop cloud")
     started = _launch(home, settings, world)
     return _wait(home, started, on_progress)
@@ -101,6 +115,28 @@ def _check_same(there: Endpoint, settings: Path | None, world: Path | None) -> N
                 f"the laptop cloud runs with {what} {has or '(the built-in ones)'}, not with {asked}; "
                 "end it first: tunestep local stop"
             )
+
+
+def _outdated(there: Endpoint) -> bool:
+    """Whether the sources or the settings are not those that were deployed."""
+    from tunestep.local import assembly  # noqa: PLC0415 - a cloud that has to be started needs none of it
+
+    settings = Path(there.settings) if there.settings else None
+    try:
+        return there.code is not None and there.code != assembly.content_hash(
+            children.package_root(), settings
+        )
+    except OSError:
+        return False
+
+
+def _busy(home: Path) -> bool:
+    """Whether an execution has not ended; also when that cannot be found out."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{home / 'sfn.sqlite'}?mode=ro", uri=True)) as store:
+            return store.execute("SELECT 1 FROM executions WHERE status = 'RUNNING'").fetchone() is not None
+    except sqlite3.Error:
+        return True
 
 
 def _launch(home: Path, settings: Path | None, world: Path | None) -> subprocess.Popen[bytes]:

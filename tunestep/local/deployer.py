@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 
 from tunestep.local import resources
 from tunestep.local.functions import FunctionPool
+from tunestep.local.http_api import Route
 from tunestep.local.intrinsics import NO_VALUE, Resolver, TemplateUnsupported
+from tunestep.local.queues import QueueMapping
 from tunestep.local.resources.context import Context, Deployed, ServiceClients
+from tunestep.local.schedules import Scheduled
 
 
 class Assembly(NamedTuple):
@@ -25,10 +28,14 @@ class Assembly(NamedTuple):
 
 
 class Deployment(NamedTuple):
-    """What was deployed: outputs of the template, and the functions in the order of the template."""
+    """What was deployed: outputs, functions in the order of the template, queues that functions read,
+    schedules, and routes of its HTTP API."""
 
     outputs: dict[str, Any]
     functions: tuple[str, ...]
+    queues: tuple[QueueMapping, ...] = ()
+    schedules: tuple[Scheduled, ...] = ()
+    routes: tuple[Route, ...] = ()
 
 
 def read_assembly(folder: Path) -> Assembly:
@@ -93,7 +100,14 @@ class Deployer:
             for name, output in self._assembly.template.get("Outputs", {}).items()
             if "Condition" not in output or self._resolver.condition(output["Condition"])
         }
-        return Deployment(outputs, tuple(self._context.function_names))
+        made = self._context
+        return Deployment(
+            outputs,
+            tuple(made.function_names),
+            queues=tuple(made.queues),
+            schedules=tuple(made.schedules),
+            routes=tuple(made.routes),
+        )
 
     def _check_types(self) -> None:
         unknown = [

@@ -9,11 +9,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 
-from tunestep.local import iam, journal, judge, moto_backend, security
+from tunestep.local import fake_slack, iam, journal, judge, moto_backend, security
 from tunestep.local.awsjson import AwsError
 
 Environ = dict[str, Any]
@@ -95,10 +95,14 @@ class MotoService:
             return self._events(self._put_events, body, start_response)
         call = journal.Call(time.time(), secrets.randbits(63), dict(environ), body)
         # A long poll would hold up everybody else.
-        with contextlib.nullcontext() if name == "ReceiveMessage" else self._lock:
+        polls = name == "ReceiveMessage" and b"WaitTimeSeconds" in body
+        with contextlib.nullcontext() if polls else self._lock:
             with moto_backend.serving(call.at, call.seed):
                 status, headers, data = _collect(self._app, environ)
-            if self._journal and status < "4" and journal.changes_something(call.environ, body):
+            # What was received has to be known again when it is deleted.
+            received = name == "ReceiveMessage" and not polls and b"ReceiptHandle" in data
+            changed = received or journal.changes_something(call.environ, body)
+            if self._journal and status < "4" and changed:
                 self._journal.keep(call)
         start_response(status, headers)
         return [data]
@@ -146,8 +150,22 @@ def _plain(
     return [data]
 
 
+class HttpApi(Protocol):
+    """An API whose requests are told by path and signature; a WSGI application."""
+
+    def serves(self, environ: Environ) -> bool: ...
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]: ...
+
+
+class Guard(Protocol):
+    """Lets a call through to its service, or answers that the caller may not make it."""
+
+    def __call__(self, app: Wsgi, environ: Environ, start_response: StartResponse) -> Iterable[bytes]: ...
+
+
 class Front:
-    """Routes by X-Amz-Target and path; what nobody else serves is moto's."""
+    """Routes by X-Amz-Target and path; what nobody else serves is moto's. ``guard`` is asked first."""
 
     def __init__(
         self,
@@ -158,12 +176,21 @@ class Front:
         functions: Wsgi | None = None,
         mlflow: Wsgi | None = None,
         bedrock: Wsgi | None = None,
+        http_api: HttpApi | None = None,
+        slack: Wsgi | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.moto, self.sagemaker, self.stepfunctions = moto, sagemaker, stepfunctions
         self.functions, self.mlflow, self.bedrock = functions, mlflow, bedrock
+        self.http_api = http_api
+        self.slack = slack
+        self.guard = guard
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        return self._service(environ)(environ, start_response)
+        service = self._service(environ)
+        if self.guard is None:
+            return service(environ, start_response)
+        return self.guard(service, environ, start_response)
 
     def _service(self, environ: Environ) -> Wsgi:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
@@ -173,10 +200,13 @@ class Front:
             (self.stepfunctions, target.startswith("AWSStepFunctions.")),
             (self.functions, path.startswith(("/2015-03-31/functions", "/2017-03-31/tags/arn:aws:lambda:"))),
             (self.mlflow, path.startswith("/api/2.0/mlflow/")),
+            (self.slack, path.startswith(fake_slack.PREFIX)),
             (self.bedrock, bool(judge.PATH.fullmatch(path))),
         ):
             if ours:
                 return service or _absent
+        if self.http_api and self.http_api.serves(environ):
+            return self.http_api
         return self.moto
 
 

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tunestep.local.access import keys
 from tunestep.local.awsjson import AwsError
-from tunestep.local.children import child_environment
+from tunestep.local.children import DUMMY_KEY, child_environment
 from tunestep.local.interpreter.engine import Invocation
 from tunestep.local.runtime_api import MAX_PAYLOAD, Job, RuntimeApi, failure
 from tunestep.local.worker_host import HostGoneError, WorkerHost
@@ -43,12 +44,13 @@ class Function(NamedTuple):
     runtime: str = "python3.11"
     retries: int = 2
     tags: Mapping[str, str] = {}
+    digest: str = ""
 
     @property
     def code_sha256(self) -> str:
-        """Digest, in base64 as Lambda gives it, of the code folder's name: assets are named by the hash of
-        their content."""
-        return base64.b64encode(hashlib.sha256(self.code.name.encode()).digest()).decode()
+        """SHA-256 in base64, as Lambda gives it: of the zip file, or of the code folder's name, as assets are
+        named by the hash of their content."""
+        return self.digest or base64.b64encode(hashlib.sha256(self.code.name.encode()).digest()).decode()
 
 
 class Worker:
@@ -147,6 +149,14 @@ class FunctionPool:
         for worker in idle:
             self._retire(worker)
 
+    def remove(self, name: str) -> None:
+        """Take a function away; its workers finish their invocation and end."""
+        with self._lock:
+            self._functions.pop(name, None)
+            idle = self._idle.pop(name, [])
+        for worker in idle:
+            self._retire(worker)
+
     def get(self, name_or_arn: str) -> Function:
         """Raises AwsError as Lambda does for a function that is not there."""
         name = name_or_arn.partition(":function:")[2] or name_or_arn
@@ -228,6 +238,7 @@ class FunctionPool:
             endpoint_url=self._endpoint_url,
             region=self._region,
             private_home=self._own_folder(function) / "home",
+            access_key=keys.of_role(function.role) if function.role else DUMMY_KEY,
             extra={
                 **function.variables,
                 "TUNESTEP_LAPTOP": self._laptop,

@@ -29,8 +29,8 @@ _READS = (
 )  # fmt: skip
 """Operations by the beginning of their name: those that leave nothing behind that a client reads later.
 
-Publish and PutEvents are delivered once, not again at every start; a received message becomes visible
-again after a restart, as it does on AWS when a consumer dies.
+Publish and PutEvents are delivered once, not again at every start. A ReceiveMessage that waits is not kept,
+so that what it received becomes visible again after a restart, as it does on AWS when a consumer dies.
 """
 
 _KEPT_KEYS = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "CONTENT_TYPE")

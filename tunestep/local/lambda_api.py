@@ -1,4 +1,5 @@
-"""The Lambda API on the laptop port: Invoke and the reading operations, in the shapes boto3 parses."""
+"""The Lambda API on the laptop port, in the shapes boto3 parses: Invoke, the reading operations, functions
+that clients create, change and delete."""
 
 import json
 import logging
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tunestep.local.awsjson import AwsError
+from tunestep.local.created_functions import CreatedFunctions
 from tunestep.local.front import BodyTooLargeError, read_body
 from tunestep.local.functions import Function, FunctionPool
 from tunestep.local.interpreter.engine import Invocation
@@ -18,7 +20,9 @@ from tunestep.local.interpreter.engine import Invocation
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
-_PATH = re.compile(r"/2015-03-31/functions(?:/(?P<name>[^/]+)(?:/(?P<part>invocations|configuration))?)?/?")
+_PATH = re.compile(
+    r"/2015-03-31/functions(?:/(?P<name>[^/]+)(?:/(?P<part>invocations|configuration|code))?)?/?"
+)
 _TAGS = re.compile(r"/2017-03-31/tags/(?P<arn>[^/]+)/?")
 _RETRY_DELAYS = (60.0, 120.0)
 _LOG = logging.getLogger(__name__)
@@ -28,9 +32,14 @@ class LambdaApi:
     """WSGI application over a FunctionPool; ``sleep`` waits between the attempts of an Event invocation."""
 
     def __init__(
-        self, pool: FunctionPool, *, sleep: Callable[[float], None] = time.sleep, retry_scale: float = 1.0
+        self,
+        pool: FunctionPool,
+        created: CreatedFunctions | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        retry_scale: float = 1.0,
     ) -> None:
-        self._pool, self._sleep, self._scale = pool, sleep, retry_scale
+        self._pool, self._created, self._sleep, self._scale = pool, created, sleep, retry_scale
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
@@ -62,7 +71,25 @@ class LambdaApi:
                 return _json({"Configuration": _configuration(function), "Code": code})
             case "GET", False, _:
                 return _json({"Functions": [_configuration(function) for function in self._pool.all()]})
+            case ("POST", False, None) | ("PUT", True, "code") | ("DELETE", True, None) if self._created:
+                return self._change(self._created, name, environ)
         raise AwsError("NotImplementedException", "this operation is not part of the laptop cloud", 501)
+
+    @staticmethod
+    def _change(created: CreatedFunctions, name: str, environ: Environ) -> tuple[int, Headers, bytes]:
+        created.check_caller(environ.get("HTTP_AUTHORIZATION", ""))
+        if environ["REQUEST_METHOD"] == "DELETE":
+            created.delete(name)
+            return 204, [], b""
+        try:
+            params = json.loads(read_body(environ))
+        except (BodyTooLargeError, ValueError):
+            params = None
+        if not isinstance(params, dict):
+            raise AwsError("InvalidRequestContentException", "the body is not a JSON object")
+        if name:
+            return _json(_configuration(created.update_code(name, params)))
+        return 201, *_json(_configuration(created.create(params)))[1:]
 
     def _invoke(self, name: str, environ: Environ) -> tuple[int, Headers, bytes]:
         function = self._pool.get(name)

@@ -125,10 +125,26 @@ def forget() -> None:
 
 
 def rules(account: str, region: str) -> list[Any]:
-    """The rules of the default event bus, as moto holds them."""
+    """The rules of every event bus, as moto holds them."""
     from moto.events.models import events_backends  # noqa: PLC0415
 
-    return list(events_backends[account][region].event_buses["default"].rules.values())
+    buses = list(events_backends[account][region].event_buses.values())
+    return [rule for bus in buses for rule in list(bus.rules.values())]
+
+
+def buses(account: str, region: str) -> list[str]:
+    """The names of the event buses."""
+    from moto.events.models import events_backends  # noqa: PLC0415
+
+    return list(events_backends[account][region].event_buses)
+
+
+def has_messages(account: str, region: str, queue: str) -> bool:
+    """Whether a queue has a message that can be received now; false for a queue that is not there."""
+    from moto.sqs.models import sqs_backends  # noqa: PLC0415
+
+    found = sqs_backends[account][region].queues.get(queue)
+    return bool(found and found.messages)
 
 
 def roles(account: str) -> list[Any]:

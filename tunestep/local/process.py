@@ -101,7 +101,8 @@ def _serve(home: Path, options: argparse.Namespace, lock: IO[str]) -> int:
         synthesis = background.submit(_assembly, home, options.settings)
         cloud = _cloud(home, options)
         try:
-            deployment = cloud.open(synthesis.result)
+            deployment = cloud.open(lambda: synthesis.result()[1])
+            code, assembly = synthesis.result()
             endpoint = {
                 "url": cloud.server.url,
                 "pid": os.getpid(),
@@ -109,9 +110,10 @@ def _serve(home: Path, options: argparse.Namespace, lock: IO[str]) -> int:
                 "version": __version__,
                 "region": cloud.region,
                 "account": cloud.account,
-                "stack": synthesis.result().stack,
+                "stack": assembly.stack,
                 "settings": str(options.settings) if options.settings else None,
                 "world": str(options.world) if options.world else None,
+                "code": code,
                 "outputs": deployment.outputs,
             }
             write_private(home / PORT, str(cloud.server.port))
@@ -143,12 +145,13 @@ def _signals() -> Callable[[float], bool]:
     return wait
 
 
-def _assembly(home: Path, settings_file: Path | None) -> Any:
+def _assembly(home: Path, settings_file: Path | None) -> tuple[str, Any]:
+    """The content hash of the sources, and their assembly."""
     from tunestep.local.assembly import synthesize  # noqa: PLC0415 - after the environment is clean
     from tunestep.local.deployer import read_assembly  # noqa: PLC0415
 
     folder = synthesize(home, settings_file, on_progress=lambda text: logging.info("%s", text))
-    return read_assembly(folder)
+    return folder.name, read_assembly(folder)
 
 
 def _cloud(home: Path, options: argparse.Namespace) -> Any:
@@ -167,8 +170,10 @@ def _cloud(home: Path, options: argparse.Namespace) -> Any:
 
     prepare_moto(world.region, world.account)
 
+    slack = settings.slack if settings else None
+
     def make(port: int) -> Cloud:
-        return Cloud(home, world, port=port, settings_given=settings is not None)
+        return Cloud(home, world, port=port, settings_given=settings is not None, slack=slack)
 
     return _on_the_usual_port(home, options.port, make)
 

@@ -19,7 +19,14 @@ MAX_BODY = 512 * 1024 * 1024
 """Largest request body, in bytes: an S3 part of a training file."""
 
 _CONTROL_PAGES = re.compile(r"/+(moto-api|latest/(meta-data|api)|favicon\.ico|_?admin)(/|$)", re.IGNORECASE)
-_POLICY = "Content-Security-Policy"
+_ADDED = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # An object of a bucket can be a page, and its script would be on our own origin.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+}
+"""What answers without such a header get. The approval page brings its own policy."""
+
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _OWN_SITES = frozenset({"same-origin", "none"})
 
@@ -41,10 +48,8 @@ class Gate:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             kept = [(k, v) for k, v in headers if not k.lower().startswith("access-control-")]
-            kept += [("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin")]
-            # An object of a bucket can be a page, and its script would be on our own origin.
-            if not any(name.lower() == _POLICY.lower() for name, _ in kept):
-                kept.append((_POLICY, "sandbox; default-src 'none'"))
+            sent = {name.lower() for name, _ in kept}
+            kept += [(name, value) for name, value in _ADDED.items() if name.lower() not in sent]
             return start_response(status, kept, exc_info)
 
         try:
@@ -90,8 +95,19 @@ def _check_shape(environ: Environ) -> None:
 
 def _check_origin(environ: Environ, port: int) -> None:
     origin = environ.get("HTTP_ORIGIN")
+    if origin == "null" and _own_form(environ):
+        return
     if origin is not None and origin not in {f"http://127.0.0.1:{port}", f"http://localhost:{port}"}:
         raise Refused("403 Forbidden", "requests from web pages are not served")
+
+
+def _own_form(environ: Environ) -> bool:
+    """Whether the browser says that the approval page itself, which has no referrer, sends its form."""
+    return (
+        environ.get("HTTP_SEC_FETCH_SITE") == "same-origin"
+        and environ["REQUEST_METHOD"] == "POST"
+        and environ.get("PATH_INFO", "").startswith(APPROVAL_PAGES)
+    )
 
 
 def _check_site(environ: Environ) -> None:

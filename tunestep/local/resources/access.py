@@ -1,11 +1,24 @@
-"""IAM roles and policies, kept in moto so that GetRole and the simulation answer."""
+"""IAM roles and policies, kept in moto: GetRole, the simulation and the guard of every call read them.
+
+Raise TemplateUnsupported for a condition that is not evaluated.
+"""
 
 import json
 from typing import Any
 
+from tunestep.local.access.operations import CONDITION_KEYS
+from tunestep.local.access.policy import PolicyUnsupported, check
+from tunestep.local.intrinsics import TemplateUnsupported
 from tunestep.local.resources.context import Context, Deployed, found
 
 AWS_MANAGED = "arn:aws:iam::aws:policy/"
+
+
+def _check(logical_id: str, document: dict[str, Any]) -> None:
+    try:
+        check(document, CONDITION_KEYS)
+    except PolicyUnsupported as fault:
+        raise TemplateUnsupported(f"{logical_id}: {fault}") from None
 
 
 def role(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
@@ -24,6 +37,7 @@ def role(context: Context, logical_id: str, properties: dict[str, Any]) -> Deplo
     elif existing["Role"]["AssumeRolePolicyDocument"] != trust:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
     for inline in properties.get("Policies", []):
+        _check(logical_id, inline["PolicyDocument"])
         _put(iam, name, inline["PolicyName"], inline["PolicyDocument"])
     for arn in properties.get("ManagedPolicyArns", []):
         if not arn.startswith(AWS_MANAGED):
@@ -34,6 +48,7 @@ def role(context: Context, logical_id: str, properties: dict[str, Any]) -> Deplo
 
 def policy(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
     """AWS::IAM::Policy: an inline policy on each of its roles."""
+    _check(logical_id, properties["PolicyDocument"])
     for role_name in properties.get("Roles", []):
         _put(context.clients("iam"), role_name, properties["PolicyName"], properties["PolicyDocument"])
     return Deployed(properties["PolicyName"], {})
@@ -41,6 +56,7 @@ def policy(context: Context, logical_id: str, properties: dict[str, Any]) -> Dep
 
 def managed_policy(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
     """AWS::IAM::ManagedPolicy."""
+    _check(logical_id, properties["PolicyDocument"])
     iam = context.clients("iam")
     name = context.name(logical_id, properties.get("ManagedPolicyName"), 128)
     arn = f"arn:aws:iam::{context.account}:policy/{name}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from tunestep.local.functions import Function
 from tunestep.local.intrinsics import TemplateUnsupported
+from tunestep.local.queues import QueueMapping
 from tunestep.local.resources.context import Context, Deployed, found
 
 
@@ -42,6 +43,21 @@ def event_invoke_config(context: Context, logical_id: str, properties: dict[str,
     name = properties["FunctionName"].rpartition(":function:")[2] or properties["FunctionName"]
     retries = int(properties.get("MaximumRetryAttempts", 2))
     context.pool.put(context.pool.get(name)._replace(retries=retries))
+    return Deployed(f"{context.stack}-{logical_id}", {})
+
+
+def event_source_mapping(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
+    """AWS::Lambda::EventSourceMapping: a queue that a function reads."""
+    source = properties["EventSourceArn"]
+    if source.split(":")[2] != "sqs" or properties.get("FilterCriteria"):
+        raise TemplateUnsupported(
+            f"AWS::Lambda::EventSourceMapping ({logical_id}): only queues without a filter are emulated"
+        )
+    if properties.get("Enabled", True):
+        function = properties["FunctionName"].rpartition(":function:")[2] or properties["FunctionName"]
+        partial = "ReportBatchItemFailures" in properties.get("FunctionResponseTypes", [])
+        size = int(properties.get("BatchSize", 10))
+        context.queues.append(QueueMapping(source, function, size, partial))
     return Deployed(f"{context.stack}-{logical_id}", {})
 
 

@@ -9,6 +9,9 @@ from botocore.exceptions import ClientError
 
 from tunestep.aws import error_code
 from tunestep.local.functions import FunctionPool
+from tunestep.local.http_api import Route
+from tunestep.local.queues import QueueMapping
+from tunestep.local.schedules import Scheduled
 
 ServiceClients = Callable[[str], Any]
 """Gives the boto3 client of a service."""
@@ -35,6 +38,14 @@ class Context:
     assets: Mapping[str, Path]
     function_names: list[str] = field(default_factory=list)
     rule_names: set[str] = field(default_factory=set)
+    queues: list[QueueMapping] = field(default_factory=list)
+    schedules: list[Scheduled] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The laptop cloud's own address."""
+        return str(self.clients("sts").meta.endpoint_url)
 
     def name(self, logical_id: str, given: str | None, limit: int) -> str:
         """The given name, or one that is the same at every deployment."""

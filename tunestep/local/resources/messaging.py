@@ -1,11 +1,14 @@
 """Topics, queues and event rules."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from tunestep.local import event_patterns, events
+from tunestep.local.events import DEFAULT_BUS
 from tunestep.local.intrinsics import TemplateUnsupported
 from tunestep.local.resources.context import Context, Deployed, found
+from tunestep.local.schedules import Scheduled, ScheduleInvalid, next_after
 
 _TARGETS = frozenset({"lambda", "sns", "sqs"})
 
@@ -51,20 +54,50 @@ def queue(context: Context, logical_id: str, properties: dict[str, Any]) -> Depl
     there = found(lambda: sqs.get_queue_url(QueueName=name), *absent)
     kept = ("VisibilityTimeout", "MessageRetentionPeriod")
     attributes = {key: str(properties[key]) for key in kept if key in properties}
+    if redrive := properties.get("RedrivePolicy"):
+        attributes["RedrivePolicy"] = json.dumps(redrive)
     url = (there or sqs.create_queue(QueueName=name, Attributes=attributes))["QueueUrl"]
     return Deployed(url, {"Arn": context.arn("sqs", name), "QueueName": name, "QueueUrl": url})
+
+
+def event_bus(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
+    """AWS::Events::EventBus; who may use it is not asked on a laptop."""
+    client = context.clients("events")
+    name = properties["Name"]
+    if found(lambda: client.describe_event_bus(Name=name), "ResourceNotFoundException") is None:
+        client.create_event_bus(Name=name)
+    return Deployed(name, {"Arn": context.arn("events", f"event-bus/{name}"), "Name": name})
+
+
+def schedule(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
+    """AWS::Scheduler::Schedule, checked to be one that the laptop's clock can do."""
+    name, target = context.name(logical_id, properties.get("Name"), 64), properties["Target"]
+    made = Scheduled(
+        name, properties["ScheduleExpression"], properties.get("ScheduleExpressionTimezone", "UTC"), target
+    )
+    now = datetime.now(UTC)
+    try:
+        next_after(made.expression, made.timezone, now, now)
+    except ScheduleInvalid as fault:
+        raise TemplateUnsupported(f"AWS::Scheduler::Schedule ({logical_id}): {fault}") from None
+    _check_targets("AWS::Scheduler::Schedule", logical_id, [{"Arn": target["Arn"]}])
+    if properties.get("State", "ENABLED") == "ENABLED":
+        context.schedules.append(made)
+    return Deployed(name, {"Arn": context.arn("scheduler", f"schedule/default/{name}")})
 
 
 def rule(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
     """AWS::Events::Rule with its targets, checked to be something that EventBus can do."""
     client = context.clients("events")
     name = context.name(logical_id, properties.get("Name"), 64)
+    bus = properties.get("EventBusName", DEFAULT_BUS)
     pattern, schedule = properties.get("EventPattern"), properties.get("ScheduleExpression")
     targets = properties.get("Targets", [])
     _check(logical_id, pattern, schedule, targets)
     context.rule_names.add(name)
+    on = {"EventBusName": bus}
     state = properties.get("State", "ENABLED")
-    there = found(lambda: client.describe_rule(Name=name), "ResourceNotFoundException")
+    there = found(lambda: client.describe_rule(Name=name, **on), "ResourceNotFoundException")
     same = (
         there is not None
         and json.loads(there.get("EventPattern") or "null") == pattern
@@ -73,12 +106,12 @@ def rule(context: Context, logical_id: str, properties: dict[str, Any]) -> Deplo
     )
     if not same:
         timing = {"EventPattern": json.dumps(pattern)} if pattern else {"ScheduleExpression": schedule}
-        client.put_rule(Name=name, State=state, Description=properties.get("Description", ""), **timing)
-    existing = client.list_targets_by_rule(Rule=name)["Targets"]
+        client.put_rule(Name=name, State=state, Description=properties.get("Description", ""), **on, **timing)
+    existing = client.list_targets_by_rule(Rule=name, **on)["Targets"]
     if existing != targets:
         if gone := [target["Id"] for target in existing if target["Id"] not in {t["Id"] for t in targets}]:
-            client.remove_targets(Rule=name, Ids=gone)
-        client.put_targets(Rule=name, Targets=targets)
+            client.remove_targets(Rule=name, Ids=gone, **on)
+        client.put_targets(Rule=name, Targets=targets, **on)
     return Deployed(name, {"Arn": context.arn("events", f"rule/{name}")})
 
 
@@ -90,20 +123,24 @@ def _check(logical_id: str, pattern: Any, schedule: str | None, targets: list[di
             events.rate_seconds(schedule)
     except event_patterns.PatternInvalid as fault:
         raise TemplateUnsupported(f"AWS::Events::Rule ({logical_id}): {fault}") from None
+    _check_targets("AWS::Events::Rule", logical_id, targets)
+
+
+def _check_targets(kind: str, logical_id: str, targets: list[dict[str, Any]]) -> None:
     for target in targets:
         service = target["Arn"].split(":")[2]
         if service not in _TARGETS:
-            raise TemplateUnsupported(
-                f"AWS::Events::Rule ({logical_id}): targets of service {service} are not emulated"
-            )
+            raise TemplateUnsupported(f"{kind} ({logical_id}): targets of service {service} are not emulated")
 
 
 def remove_rules(context: Context) -> None:
     """Remove this stack's rules that the template no longer has."""
     client = context.clients("events")
-    for there in client.list_rules(NamePrefix=f"{context.stack}-")["Rules"]:
-        if there["Name"] not in context.rule_names:
-            ids = [target["Id"] for target in client.list_targets_by_rule(Rule=there["Name"])["Targets"]]
-            if ids:
-                client.remove_targets(Rule=there["Name"], Ids=ids)
-            client.delete_rule(Name=there["Name"])
+    for bus in client.list_event_buses()["EventBuses"]:
+        on = {"EventBusName": bus["Name"]}
+        for there in client.list_rules(NamePrefix=f"{context.stack}-", **on)["Rules"]:
+            if there["Name"] not in context.rule_names:
+                targets = client.list_targets_by_rule(Rule=there["Name"], **on)["Targets"]
+                if targets:
+                    client.remove_targets(Rule=there["Name"], Ids=[target["Id"] for target in targets], **on)
+                client.delete_rule(Name=there["Name"], **on)

@@ -19,6 +19,11 @@ def bucket(context: Context, logical_id: str, properties: dict[str, Any]) -> Dep
     versioning = properties.get("VersioningConfiguration", {}).get("Status")
     if versioning and s3.get_bucket_versioning(Bucket=name).get("Status") != versioning:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": versioning})
+    if "EventBridgeConfiguration" in properties.get("NotificationConfiguration", {}):
+        # moto does not say whether it is on, and setting it again changes nothing.
+        s3.put_bucket_notification_configuration(
+            Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
     return Deployed(
         name,
         {

@@ -145,6 +145,7 @@ class HubOperations(Account):
                 "HubArn": hub["HubArn"],
                 "HubContentStatus": "Available",
                 "CreationTime": self.clock(),
+                "LastModifiedTime": self.clock(),
                 "_ready_at": self.ready_at(),
             }
             try:
