@@ -30,7 +30,7 @@ class Target:
 def test_a_run_whose_start_was_interrupted_is_stopped_by_its_name(
     detach: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended = type("Seen", (), {"status": "FAILED", "error": "StoppedByUser"})()
+    ended = type("Seen", (), {"status": "FAILED", "error": "StoppedByUser", "document": {}})()
     monkeypatch.setattr(command, "follow", lambda *_, **__: ended)
     monkeypatch.setattr(command, "print_next", lambda *_: None)
     target: Any = Target()

@@ -1,4 +1,4 @@
-"""The ground that a process's schedules are played on."""
+"""The ground that a module's schedules are played on; a longer life would lie under other tests too."""
 
 import logging
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tests.faults.campaign import Profile, profile
 from tests.faults.ground import Ground, ground
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def common_ground() -> Iterator[Ground]:
     logging.disable(logging.CRITICAL)
     try:
@@ -19,6 +19,6 @@ def common_ground() -> Iterator[Ground]:
         logging.disable(logging.NOTSET)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clean(common_ground: Ground) -> Profile:
     return profile(common_ground)

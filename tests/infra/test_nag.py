@@ -70,6 +70,7 @@ def test_every_finding_is_acknowledged_with_a_reason_on_its_own_resource(
         assert all(len(reason) > 20 for reason in reasons.values()), reasons
 
 
+@pytest.mark.slow
 def test_without_its_acknowledgments_the_stack_would_not_synthesize(tmp_path: Path) -> None:
     done = _nag(tmp_path, "--forget")
     assert done.returncode != 0

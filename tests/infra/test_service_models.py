@@ -129,6 +129,7 @@ def test_a_shape_that_is_missing_fails_by_name(models: Path) -> None:
         check(models, {"sns": frozenset({"publish"})})
 
 
+@pytest.mark.slow
 def test_every_operation_that_a_function_may_call_is_kept(
     template: dict[str, Any], used: dict[str, frozenset[str]]
 ) -> None:

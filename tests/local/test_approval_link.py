@@ -60,6 +60,7 @@ def _holding(folder: Path, secret: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_a_link_is_opened_and_decided_and_its_secret_is_in_the_mail_alone(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.request("link", base_model=LLAMA))
     laptop.waits_in(run_id, "AwaitApproval")

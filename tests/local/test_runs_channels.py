@@ -88,6 +88,9 @@ class Office:
         return Hand(self.laptop.endpoint.url, self.board.folder, SLACK, signing, user)
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     laptop = Laptop(tmp_path_factory.mktemp("office"))

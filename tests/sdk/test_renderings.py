@@ -75,13 +75,13 @@ def rlaif_builtin(laptop: Laptop) -> str:
 
 
 def rlaif_custom_prompt(laptop: Laptop) -> str:
-    laptop.client("s3").put_object(Bucket=laptop.bucket, Key="prompts/own.jinja", Body=PROMPT.encode())
+    laptop.client("s3").put_object(Bucket=laptop.bucket, Key="data/prompts/own.jinja", Body=PROMPT.encode())
     return laptop.request(
         "custom",
         rows("rlaif"),
         technique="RLAIF",
         reward={
-            "prompt": f"s3://{laptop.bucket}/prompts/own.jinja",
+            "prompt": f"s3://{laptop.bucket}/data/prompts/own.jinja",
             "judge_model": "openai.gpt-oss-20b-1:0",
         },
         hyperparameters={"max_epochs": 1, "global_batch_size": 64},
@@ -292,7 +292,7 @@ def test_the_sdk_registers_data_prompts_and_functions_of_its_own(cloud: Laptop) 
     s3.create_bucket(
         Bucket=f"sagemaker-{region}-{account}", CreateBucketConfiguration={"LocationConstraint": region}
     )
-    s3.put_object(Bucket=cloud.bucket, Key="rows.jsonl", Body=jsonl(sft_rows()).encode())
+    s3.put_object(Bucket=cloud.bucket, Key="data/rows.jsonl", Body=jsonl(sft_rows()).encode())
     s3.put_object(Bucket=cloud.bucket, Key="prompts/registry.jinja", Body=PROMPT.encode())
     program = cloud.work / "registry.py"
     program.write_text(REGISTRY)
@@ -301,7 +301,7 @@ def test_the_sdk_registers_data_prompts_and_functions_of_its_own(cloud: Laptop) 
         cloud,
         program,
         role(cloud, "registrar"),
-        f"s3://{cloud.bucket}/rows.jsonl",
+        f"s3://{cloud.bucket}/data/rows.jsonl",
         f"s3://{cloud.bucket}/prompts/registry.jinja",
         key=key,
     )
