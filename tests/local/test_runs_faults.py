@@ -67,7 +67,7 @@ def test_the_reconciler_cleans_up_after_an_abort_that_nobody_heard_of(laptop: La
     rule = next(
         rule["Name"]
         for rule in events.list_rules()["Rules"]
-        if "Step Functions Execution Status Change" in rule.get("EventPattern", "")
+        if "ABORTED" in rule.get("EventPattern", "")
     )
     run_id = laptop.start(laptop.long_request("unheard"))
     name = laptop.trains(run_id)["TrainingJobName"]
