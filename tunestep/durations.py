@@ -2,7 +2,7 @@
 
 import re
 
-PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
+PATTERN = r"^[1-9][0-9]{0,6}[smhd]$"
 """Shape of a duration, anchored, in the common subset of Python's and ECMAScript's expressions."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

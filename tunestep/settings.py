@@ -15,7 +15,7 @@ from tunestep.names import NAME_PATTERN, STACK_PATTERN, approver_topic_name
 DEFAULT_FILE = "tunestep.yaml"
 
 _Duration = Annotated[
-    str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$", description="a duration like 90s, 45m, 6h or 3d")
+    str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,6}[smhd]$", description="a duration like 90s, 45m, 6h or 3d")
 ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra import node
+from infra.bundle import PACKAGES, REWARD_PACKAGES
 from infra.flags import FLAGS
 from tests.infra.support import FULL_SETTINGS, FULL_STACK, REPOSITORY, run_app
 
@@ -148,7 +149,7 @@ def test_the_pinned_cdk_command_gives_the_same_template(tmp_path: Path, assembly
     clone.mkdir()
     for name in ("app.py", "cdk.json", "package.json", "package-lock.json"):
         shutil.copy(REPOSITORY / name, clone)
-    for name in ("infra", "lambdas", "tunestep", "reward_functions", "requirements"):
+    for name in ("infra", "requirements", *PACKAGES, *REWARD_PACKAGES):
         shutil.copytree(REPOSITORY / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     (clone / ".venv").symlink_to(sys.prefix)
     environment = {
