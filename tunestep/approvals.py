@@ -240,6 +240,7 @@ def require_approval(context: Context, event: StepEvent, plan: Plan, *, cite: bo
 
     By the stored decision, whose evidence must not have been revoked since; or by an earlier acceptance, if
     nobody has decided, which becomes the decision with ``cite``. What the document says is no reason at all.
+    With ``cite`` an accepted licence has its evidence on record afterwards, however the run came here.
     """
     run_id = event.run_id
     item = context.runs.approval(run_id)
@@ -261,6 +262,9 @@ def require_approval(context: Context, event: StepEvent, plan: Plan, *, cite: bo
             f"The decision on run {run_id} was about another {', '.join(differing)}. "
             f"Ask again with `tunestep retry {run_id}`."
         )
+    if cite:
+        # The token may have been answered by somebody else before the decision was delivered.
+        item = acceptances.keep(context, run_id, item)
     if not acceptances.stands(context, item):
         raise ApprovalDeclined(
             f"The acceptance {item['evidence']} that run {run_id} relies on was revoked, or is not as it was "

@@ -31,9 +31,9 @@ def _escape(character: str) -> str:
 _SCHEME = re.compile(
     r"(?i)://|\b(javascript|vbscript|data|file|mailto|tel|sms|ftp|https?|blob|about)\s*:(?=\S)"
 )
-_DOT = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=[^\W\d])")
-"""A dot that may belong to a host name; version numbers have digits after theirs. Browsers take the other
-three characters for a full stop as well (UTS 46, section 2.3)."""
+_DOT = re.compile(r"(?<=[^\s.])[.\u3002\uff0e\uff61](?=[^\W\d])")
+"""A dot that may belong to a host name, whose labels may be emoji; version numbers have digits after theirs.
+Browsers take the other three characters for a full stop as well (UTS 46, section 2.3)."""
 
 
 def defanged(text: str) -> str:

@@ -156,6 +156,7 @@ def test_a_subject_is_one_short_ascii_line(name: str) -> None:
     [
         ("see https://evil.example/a?b", '"see https[:]//evil[.]example/a?b"'),
         ("www.evil.example", '"www[.]evil[.]example"'),
+        ("i\u2764.ws and x-.evil.example", '"i\u2764[.]ws and x-[.]evil[.]example"'),
         ("Llama 3.2 v1.2.0", '"Llama 3.2 v1.2.0"'),
         ('a "quote"', "\"a 'quote'\""),
         ("data: 5 rows", '"data: 5 rows"'),

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gate.hostile import HOSTILE
@@ -466,6 +466,7 @@ def _harmless(document: str) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", document)
 
 
+@settings(deadline=None)
 @given(_texts(), _texts())
 def test_nobody_s_text_becomes_markup_or_moves_other_text(text: str, typed: str) -> None:
     visit = _visit(text)

@@ -244,6 +244,31 @@ def test_an_acceptance_that_is_lost_after_the_decision_starts_nothing(w: World, 
         require_approval(w.context, w.event(), plan)
 
 
+def test_a_wait_that_somebody_else_ended_starts_nothing_before_the_evidence_is_on_record(w: World) -> None:
+    """The decision is stored, its evidence could not be; a token taken out of the history ends the wait."""
+    plan = w.begin()
+    request_approval(w.context, w.event(token="t1"))
+    broken = w.context.evidence
+    put, broken._put_file = broken._put_file, _fails  # type: ignore[method-assign]
+    with pytest.raises(w.s3.exceptions.ClientError):
+        decide(w.context, DecideEvent(run=RUN_ID, decision="APPROVED", actor="ann"))
+    with pytest.raises(w.s3.exceptions.ClientError):
+        require_approval(w.context, w.event(), plan, cite=True)
+    broken._put_file = put  # type: ignore[method-assign]
+    require_approval(w.context, w.event(), plan, cite=True)
+    (stored,) = w.context.evidence.items()
+    assert (w.runs.approval(RUN_ID) or {})["evidence"] == stored["evidence_id"]
+
+
+def test_a_decision_whose_citation_was_removed_is_still_held_to_its_evidence(w: World) -> None:
+    plan = make_plan()
+    _accepted(w, plan)
+    _revoked(w)
+    w.runs.update(runs.run_pk(RUN_ID), runs.APPROVAL, {"altered": True}, remove=("evidence",))
+    with pytest.raises(ApprovalDeclined, match="revoked"):
+        require_approval(w.context, w.event(), plan, cite=True)
+
+
 @pytest.mark.parametrize("recorded", [None, ESTIMATE])
 def test_a_cost_that_nobody_looked_at_starts_no_job(w: World, recorded: Any) -> None:
     """Whatever the machine was told: the threshold is in the plan, the estimate in the table."""
