@@ -144,6 +144,36 @@ def test_an_incomplete_form_comes_back_with_what_is_missing(
     assert g.item["state"] == "PENDING"
 
 
+def test_a_field_that_misses_something_says_so_itself(g: Gate) -> None:
+    body = g.post(g.ask()["ann"], {"agree": None, "decision": "DECLINED", "reason": " "})["body"]
+    wrong = {a["id"] for _, a in Elements(body).found if a.get("aria-invalid")}
+    assert wrong == {"agree", "reason"}
+
+
+def test_lines_of_ours_stand_under_their_own_labels_and_times_are_for_people() -> None:
+    item = {
+        "run_id": "r",
+        "created_at": "2026-11-30T18:56:31Z",
+        "dataset": {
+            "said": [
+                "Training data: 24 rows.",
+                "Training content: SHA-256 ab; S3 version v.",
+                "Decision: yes",
+            ]
+        },
+        "estimate": {"lines": ["Cost: no price set", "Cost\n: forged"]},
+    }
+    shown = [(fact.label, fact.value) for section in sections.sections(item) for fact in section.facts]
+    assert shown[:5] == [
+        ("Training data", "24 rows."),
+        ("Training content", "SHA-256 ab\nS3 version v"),
+        ("Summary", "Decision: yes"),
+        ("Cost", "no price set"),
+        ("Estimate", "Cost\n: forged"),
+    ]
+    assert ("Asked at", "30 November 2026, 18:56 UTC") in shown
+
+
 def test_what_was_typed_is_still_there_when_something_is_missing(g: Gate) -> None:
     body = g.post(g.ask()["ann"], {"agree": None, "decision": "DECLINED", "reason": "<b>why</b>"})["body"]
     assert "&lt;b&gt;why&lt;/b&gt;</textarea>" in body

@@ -1,7 +1,7 @@
 """An approver's own link: a public id that finds the question, and a secret that says who is asked.
 
 The table holds the SHA-256 of a secret, never the secret: who can read the table cannot decide with it. An
-approver may hold several links (a reminder brings a new one), and each of them works.
+approver may hold several links (Slack's Review makes a new one), and each of them works.
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from tunestep.approval_states import APPROVED, DECLINED, EXPIRED, PENDING
 from tunestep.gate.links import Visit
-from tunestep.gate.sections import moment, sections
+from tunestep.gate.sections import moment, sections, when
 from tunestep.runs import Item
 from tunestep.text import visible
 
@@ -144,7 +144,7 @@ def _expired(item: Item) -> Page:
 
 def _closed(item: Item) -> Page:
     lines = [
-        f"The run ended at {item.get('closed_at', 'an unknown time')}, before anybody decided, "
+        f"The run ended at {when(str(item.get('closed_at', 'an unknown time')))}, before anybody decided, "
         "so there is nothing left to decide here.",
         "If it was started again, a newer message has the link that counts.",
     ]

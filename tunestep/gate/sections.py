@@ -3,7 +3,8 @@
 Nothing here is escaped or checked for what it could do: the page does both, for everything it shows.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -24,6 +25,13 @@ _CHANNELS = {
     "api": "by a signed request",
     "cli": "from the command line",
 }
+
+
+_LABELLED = re.compile(
+    r"(?P<label>(?:Training|Validation) (?:data|tokens|rows in tokens|content)|Tokens|Time|Cost): "
+    r"(?P<value>.+)"
+)
+"""Lines of the data's summary and of the estimate that begin with a label of ours. Any other stays whole."""
 
 
 class Fact(NamedTuple):
@@ -51,6 +59,14 @@ def moment(epoch: float) -> Moment:
     return Moment(when.strftime("%Y-%m-%dT%H:%M:%SZ"), f"{when.day} {when:%B %Y, %H:%M} UTC")
 
 
+def when(text: str) -> str:
+    """A recorded time as people read it; what is no time stays as it is."""
+    try:
+        return moment(datetime.fromisoformat(text).timestamp()).people
+    except (ValueError, OverflowError):
+        return text
+
+
 def sections(item: Item) -> list[Section]:
     """All sections of a question that have something to say, the decision first when there is one."""
     made = [
@@ -74,7 +90,7 @@ def _decision(item: Item) -> list[Fact]:
         Fact("By", _text(item, "actor")),
         Fact("How", _CHANNELS.get(_text(item, "channel"), "")),
         Fact("Known by", _text(item, "assurance")),
-        Fact("When", _text(item, "decided_at")),
+        Fact("When", when(_text(item, "decided_at"))),
         Fact("Reason", _text(item, "reason")),
         Fact("Decided in run", _text(item, "decided_in_run")),
         Fact("Note", f"Not delivered: {item['undelivered']}." if item.get("undelivered") else ""),
@@ -89,7 +105,7 @@ def _licence(licence: Mapping[str, Any]) -> list[Fact]:
         Fact("Statement", _text(licence, "statement")),
         Fact("Text that the hub keeps", _text(licence, "text_uri"), "code"),
         Fact("SHA-256 of the text", _text(licence, "text_sha256"), "code"),
-        Fact("Link from the table of", _text(licence, "revision")),
+        Fact("Table of links", _text(licence, "revision")),
     ]
 
 
@@ -110,10 +126,9 @@ def _model(item: Item) -> list[Fact]:
 
 
 def _data(dataset: Mapping[str, Any]) -> list[Fact]:
-    said = dataset.get("said")
     warnings = dataset.get("warnings")
     return [
-        Fact("Summary", "\n".join(map(str, said)) if isinstance(said, list) else ""),
+        *_lines("Summary", dataset.get("said")),
         Fact("Warnings", str(warnings) if warnings else ""),
         Fact("Report", _text(dataset, "uri"), "code"),
         Fact("SHA-256 of the report", _text(dataset, "sha256"), "code"),
@@ -135,8 +150,19 @@ def _reward(item: Item) -> list[Fact]:
 
 
 def _estimate(estimate: Mapping[str, Any]) -> list[Fact]:
-    lines = estimate.get("lines")
-    return [Fact("Estimate", "\n".join(map(str, lines)) if isinstance(lines, list) else "")]
+    return list(_lines("Estimate", estimate.get("lines")))
+
+
+def _lines(label: str, said: object) -> Iterator[Fact]:
+    """Each line under its own label; ``label`` is that of lines which have none."""
+    for line in map(str, said) if isinstance(said, list) else ():
+        found = _LABELLED.fullmatch(line)
+        if found is None:
+            yield Fact(label, line)
+        elif found["label"].endswith("content"):
+            yield Fact(found["label"], found["value"].removesuffix(".").replace("; ", "\n"), "code")
+        else:
+            yield Fact(found["label"], found["value"])
 
 
 def _asked(item: Item) -> list[Fact]:
@@ -145,7 +171,7 @@ def _asked(item: Item) -> list[Fact]:
         Fact("Run", _text(item, "run_id"), "code"),
         Fact("Requester", f"{_text(item, 'requester')} ({known})"),
         Fact("Source", _SOURCES.get(_text(item, "source"), "")),
-        Fact("Asked at", _text(item, "created_at")),
+        Fact("Asked at", when(_text(item, "created_at"))),
         Fact("SHA-256 of the request", _text(item, "request_hash"), "code"),
     ]
 
