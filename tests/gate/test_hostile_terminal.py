@@ -4,7 +4,10 @@ import pytest
 
 from tests.cli.test_hostile_text import printed, seen
 from tests.gate.hostile import HOSTILE, SHOWN_AS_THEY_ARE
-from tunestep.cli import render, slack, status
+from tests.unit.test_evidence import agreed, approval
+from tunestep.cli import approvals, licences, render, slack, status
+from tunestep.evidence_audit import Entry
+from tunestep.evidence_seal import Acceptance
 from tunestep.gate import slack_blocks
 from tunestep.text import visible
 
@@ -37,3 +40,16 @@ def test_a_message_of_slack_s_is_shown_and_not_acted_upon(name: str) -> None:
         "blocks": [*slack_blocks.said(words), {"type": "actions", "elements": [{"text": {"text": words}}]}],
     }
     shown_safely("\n".join(visible(line) for line in slack._lines(message)), name)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_open_question_and_an_acceptance_are_listed_and_not_acted_upon(name: str) -> None:
+    words = HOSTILE[name]
+    item = {"run_id": words, "requester": words, "requester_assurance": words, "reason_needed": words}
+    said = Acceptance(
+        **{**approval(agreed(name=words, model_arn=f"arn:{words}/{words}/1")), "actor": words, "version": 1}
+        | {"terms": agreed(name=words, model_arn=f"arn:{words}/{words}/1"), "run_id": words}
+    )
+    entry = Entry(evidence_id=words, state="valid", model=words, said=said, runs=(words,))
+    for row in (approvals._row({**item, "expires_at": 2_000_000_000}), licences._row(entry)):
+        shown_safely(printed(12_000, *row), name)

@@ -119,7 +119,7 @@ def _whose(target: Target, asked: Confirmation) -> Approver:
 
 def deployed_settings(target: Target) -> Settings:
     """The settings that the stack runs with, which may be other ones than those in this folder."""
-    function = names.function_name(target.stack, "decide")
+    function = names.function_name(target.stack, "request_approval")
     with aws_errors(f"read the settings of stack {target.stack}"):
         found = target.clients.lambda_.get_function_configuration(FunctionName=function)
     return settings.from_json(found["Environment"]["Variables"].get("TUNESTEP_SETTINGS", "{}"))

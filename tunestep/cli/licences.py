@@ -10,19 +10,12 @@ from rich.text import Text
 
 from tunestep import durations, names
 from tunestep.cli import render
+from tunestep.cli.approvers import deployed_settings
 from tunestep.cli.failure import CliError, aws_errors
-from tunestep.cli.target import (
-    Target,
-    json_option,
-    open_target,
-    read_settings,
-    target_options,
-    user_name,
-)
+from tunestep.cli.target import Target, json_option, open_target, target_options, user_name
 from tunestep.evidence import Evidence
 from tunestep.evidence_audit import Entry, audit
 from tunestep.runs import KIND_RUN, Runs
-from tunestep.settings import Settings
 from tunestep.text import one_line
 
 _STYLES = {"valid": "green", "expired": "dim", "revoked": "yellow", "damaged": "red"}
@@ -92,7 +85,7 @@ def revoke(evidence_id: str, reason: str, as_json: bool, **options: Any) -> None
 
 def _read(options: dict[str, Any]) -> tuple[Target, list[Entry]]:
     target = open_target(start=False, **options)
-    settings = read_settings(options["settings_file"]) or Settings()
+    window = deployed_settings(target).approval.policy_window
     evidence = Evidence(
         target.clients.dynamodb,
         target.clients.s3,
@@ -102,8 +95,8 @@ def _read(options: dict[str, Any]) -> tuple[Target, list[Entry]]:
     with aws_errors(f"read the acceptances of stack {target.stack} in {target.region}"):
         items = Runs(target.clients.dynamodb, target.table).by_kind(KIND_RUN)
         cited = {item["run_id"]: item["evidence"] for item in items if item.get("evidence")}
-        window = timedelta(seconds=durations.seconds(settings.approval.policy_window))
-        return target, audit(evidence, now=datetime.now(UTC), window=window, cited=cited)
+        kept = timedelta(seconds=durations.seconds(window))
+        return target, audit(evidence, now=datetime.now(UTC), window=kept, cited=cited)
 
 
 def _chosen(entries: Iterable[Entry], wanted: str) -> Entry:
