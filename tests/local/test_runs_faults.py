@@ -65,9 +65,7 @@ def test_events_that_come_twice_late_or_for_nobody_change_nothing(laptop: Laptop
 def test_the_reconciler_cleans_up_after_an_abort_that_nobody_heard_of(laptop: Laptop) -> None:
     events = laptop.client("events")
     rule = next(
-        rule["Name"]
-        for rule in events.list_rules()["Rules"]
-        if "ABORTED" in rule.get("EventPattern", "")
+        rule["Name"] for rule in events.list_rules()["Rules"] if "ABORTED" in rule.get("EventPattern", "")
     )
     run_id = laptop.start(laptop.long_request("unheard"))
     name = laptop.trains(run_id)["TrainingJobName"]
