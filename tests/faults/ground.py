@@ -201,6 +201,7 @@ def ground() -> Iterator[Ground]:
         gc.collect()
         gc.freeze()
         yield made
+        wire.permissions.keep(STACK)
 
 
 def _furnish(clients: WiredClients, world: World) -> None:

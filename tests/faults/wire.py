@@ -16,6 +16,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 
+from tests.faults.permissions import Permissions
 from tunestep.aws import Client, Clients
 from tunestep.local import iam, moto_backend
 
@@ -80,6 +81,7 @@ class Wire:
     seen: list[Call] = field(default_factory=list)
     struck: list[tuple[Fault, Call]] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
+    permissions: Permissions = field(default_factory=Permissions)
     _left: dict[Fault, int] = field(default_factory=dict)
 
     def reset(self, faults: list[Fault]) -> None:
@@ -93,7 +95,9 @@ class Wire:
         call = self._numbered(event_name, request)
         fault = self._fault(call)
         if fault is None:
-            return self._deliver(event_name, request)
+            answer = self._deliver(event_name, request)
+            self.permissions.note(call.verb, event_name, request, answer.status_code)
+            return answer
         if fault.kind == "meets":
             self.meet(fault.other)
             return self._deliver(event_name, request)

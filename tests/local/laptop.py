@@ -16,14 +16,13 @@ from typing import IO, Any
 import boto3
 from botocore.config import Config
 
+from tests.support.permissions_used import GATHERED_IN
 from tunestep import names
 from tunestep.local import control
 from tunestep.local.access import usage
 
 COMMAND = Path(sys.executable).parent / "tunestep"
 DEADLINE = 40.0
-PERMISSIONS_USED = "TUNESTEP_PERMISSIONS_USED"
-"""The variable that names the file where the permissions used by all clouds are gathered."""
 QWEN = "huggingface-reasoning-qwen3-0-6b"
 LLAMA = "meta-textgeneration-llama-3-2-1b-instruct"
 FULL_ONLY = "deepseek-llm-r1-distill-qwen-1-5b"
@@ -315,7 +314,7 @@ class Laptop:
 
     def _keep_permissions_used(self) -> None:
         """Add what roles used to the session's file; tests.support.permissions_used reads it."""
-        log, kept = self.home / usage.USAGE, os.environ.get(PERMISSIONS_USED)
+        log, kept = self.home / usage.USAGE, os.environ.get(GATHERED_IN)
         if kept and log.is_file():
             with Path(kept).open("a") as file:
                 file.write(log.read_text())

@@ -1,8 +1,9 @@
 """Whether every permission that the stack grants was used by some test: ``python -m ... USAGE_FILE``.
 
-The file is what tests/local/laptop.py gathers from the clouds of a test session. Permissions that nothing
-can use on a laptop are exempt, each with its reason; an exemption of something that was used is an error
-too, so that none outlives its reason.
+The file is what tests/local/laptop.py gathers from the clouds of a test session, which enforce the policies,
+and tests/faults from its schedules, which come along the paths that only faults lead to. Permissions that
+nothing can use on a laptop are exempt, each with its reason; an exemption of something that was used is an
+error too, so that none outlives its reason.
 """
 
 import fnmatch
@@ -16,6 +17,9 @@ from typing import Any, NamedTuple
 from tests.infra.support import FULL_SETTINGS, FULL_STACK, run_app, statements
 from tunestep import names
 from tunestep.local.access import usage
+
+GATHERED_IN = "TUNESTEP_PERMISSIONS_USED"
+"""The variable that names the file where the permissions used by all tests of a session are gathered."""
 
 TRAINING = "training"
 """Stands for the role of training jobs among the verbs."""

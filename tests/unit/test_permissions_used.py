@@ -1,6 +1,13 @@
 """The check that no role has a permission that nothing uses."""
 
-from tests.support.permissions_used import EXEMPT, Exemption, Permission, faults, used
+from pathlib import Path
+
+import pytest
+from botocore.awsrequest import AWSRequest
+
+from tests.faults.permissions import Permissions
+from tests.support.permissions_used import EXEMPT, GATHERED_IN, Exemption, Permission, faults, used
+from tunestep.local.access import usage
 from tunestep.local.access.usage import Use
 
 MAY = {Permission("start", "states:StartExecution"), Permission("start", "logs:PutLogEvents")}
@@ -33,6 +40,29 @@ def test_uses_count_for_the_verb_whose_role_it_was_and_only_when_allowed():
         Permission("start_training", "iam:PassRole"),
         Permission("training", "s3:PutObject"),
     }
+
+
+def test_a_schedule_of_faults_gathers_what_its_calls_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "used.jsonl"
+    monkeypatch.setenv(GATHERED_IN, str(file))
+    seen = Permissions()
+    for event, url, body, status in (
+        ("sagemaker.StopTrainingJob", "https://s/", b"{}", 200),
+        ("sagemaker.CreateTrainingJob", "https://s/", b'{"RoleArn": "r"}', 200),
+        ("sfn.SendTaskFailure", "https://s/", b"{}", 400),
+        ("s3.GetObject", "https://b.s3/runs/x", b"", 404),
+        ("s3.GetObject", "https://b.s3/data/x?versionId=1", b"", 200),
+    ):
+        request = AWSRequest("POST", url, data=body).prepare()
+        seen.note("clean_up", f"before-send.{event}", request, status)
+    seen.keep("tunestep")
+    assert {use.action for use in usage.read(file)} == {
+        *("sagemaker:StopTrainingJob", "sagemaker:CreateTrainingJob", "iam:PassRole"),
+        *("states:SendTaskFailure", "s3:GetObject", "s3:ListBucket", "s3:GetObjectVersion"),
+    }
+    assert Permission("clean_up", "iam:PassRole") in used(usage.read(file))
 
 
 def test_every_exemption_gives_its_reason():
