@@ -90,6 +90,7 @@ def environment(arns: Arns) -> dict[str, str]:
         schedules=(),
         event_principals=(),
         permissions_boundary=None,
+        functions_vpc=None,
     )
     text = to_json(settings)
     if len(text.encode()) > _SETTINGS_LIMIT:
@@ -107,7 +108,7 @@ def environment(arns: Arns) -> dict[str, str]:
         "TUNESTEP_TOPIC_ARN": arns.topic,
         "TUNESTEP_SETTINGS": text,
         "TUNESTEP_REWARDS": ",".join(arns.rewards),
-        "POWERTOOLS_SERVICE_NAME": "tunestep",
+        "POWERTOOLS_SERVICE_NAME": arns.stack,
         "POWERTOOLS_METRICS_NAMESPACE": "Tunestep",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
@@ -162,4 +163,10 @@ class Functions(Construct):
             log_group=log_group(scope, log_name, arns.settings),
         )
         acknowledge_runtime(function)
+        if network := arns.settings.functions_vpc:
+            resource = function.node.default_child
+            assert isinstance(resource, lambda_.CfnFunction)  # noqa: S101 - for the type checker
+            resource.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
+                subnet_ids=list(network.subnets), security_group_ids=list(network.security_groups)
+            )
         return function

@@ -53,11 +53,12 @@ def _of_function(function: str, metric: str) -> cloudwatch.Metric:
     )
 
 
-def _own(metric: str) -> cloudwatch.Metric:
+def _own(arns: Arns, metric: str) -> cloudwatch.Metric:
+    """A metric of the functions' own. Its service is the stack, since several may share an account."""
     return cloudwatch.Metric(
         namespace="Tunestep",
         metric_name=metric,
-        dimensions_map={"service": "tunestep"},
+        dimensions_map={"service": arns.stack},
         statistic="Sum",
         period=PERIOD,
     )
@@ -94,7 +95,7 @@ class Monitoring(Construct):
             Watched(
                 "rejected",
                 "Something that asked for a run was rejected: see rejected/ in the bucket",
-                [_own("RejectedTriggers")],
+                [_own(arns, "RejectedTriggers")],
             ),
             *(
                 Watched(
@@ -155,7 +156,7 @@ class Monitoring(Construct):
         board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=f"{arns.stack}-overview")
         board.add_widgets(
             _graph("Runs", [_of_machine(arns, f"Executions{end}") for end in runs]),
-            _graph("Rejected requests and undelivered events", [_own("RejectedTriggers"), letters]),
+            _graph("Rejected requests and undelivered events", [_own(arns, "RejectedTriggers"), letters]),
         )
         board.add_widgets(
             _graph("Errors of functions", [_of_function(name, "Errors") for name in functions]),

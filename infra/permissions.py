@@ -220,6 +220,7 @@ def function_role(scope: Construct, verb: str, arns: Arns, log_group: str, queue
             "Function": [
                 *may.writes_logs(log_group, arns),
                 *may.traces(arns),
+                *may.joins_network(arns),
                 *([may.allow(["sqs:SendMessage"], [queue_arn])] if queue_arn else []),
             ],
             "Verb": granted,

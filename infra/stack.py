@@ -1,8 +1,10 @@
 """The stack: what is in it, and in which order it is put together."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import aws_cdk as cdk
+import msgspec
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -12,6 +14,7 @@ from infra.approvals import ApprovalsApi
 from infra.approvers import Approvers
 from infra.arns import Arns, check
 from infra.functions import Functions
+from infra.mlflow_app import MlflowApp
 from infra.monitoring import Monitoring
 from infra.notices import Notices
 from infra.requests import Requests
@@ -21,7 +24,7 @@ from infra.storage import Storage
 from infra.training_role import TrainingRole
 from infra.triggers import Triggers, Undelivered
 from infra.workflow import Workflow
-from tunestep.settings import Settings
+from tunestep.settings import CREATE, Settings
 
 
 class TunestepStack(cdk.Stack):
@@ -53,7 +56,11 @@ class TunestepStack(cdk.Stack):
         arns = Arns(settings, rewards=tuple(reward.name for reward in rewards))
         key = kms.Key.from_key_arn(self, "Key", settings.kms_key) if settings.kms_key else None
 
-        Storage(self, "Storage", arns=arns, key=key)
+        storage = Storage(self, "Storage", arns=arns, key=key)
+        if settings.mlflow_app == CREATE:
+            made = MlflowApp(self, "Mlflow", arns=arns)
+            made.node.add_dependency(storage.bucket)
+            arns = replace(arns, settings=msgspec.structs.replace(settings, mlflow_app=made.arn))
         notices = Notices(self, "Notices", arns=arns, key=key).topic
         Approvers(self, "Approvers", arns=arns, key=key)
         TrainingRole(self, "Training", arns=arns)

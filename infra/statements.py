@@ -43,6 +43,31 @@ def traces(_: Arns) -> Statements:
     return [everywhere("xray:PutTraceSegments", "xray:PutTelemetryRecords")]
 
 
+def joins_network(arns: Arns) -> Statements:
+    """What Lambda does with the role of a function in a VPC.
+
+    Source: Lambda developer guide, "Giving Lambda functions access to resources in an Amazon VPC". Interfaces
+    are made in the subnets and groups of the settings alone; their ids are Lambda's own.
+    """
+    network = arns.settings.functions_vpc
+    if network is None:
+        return []
+    return [
+        allow(
+            ["ec2:CreateNetworkInterface"],
+            [
+                arns.ec2("network-interface", "*"),
+                *(arns.ec2("subnet", subnet) for subnet in network.subnets),
+                *(arns.ec2("security-group", group) for group in network.security_groups),
+            ],
+        ),
+        everywhere(
+            *("ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"),
+            *("ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
+        ),
+    ]
+
+
 def uses_keys(arns: Arns) -> Statements:
     """Customer-managed keys, only through the services that keep the stack's data."""
     if not arns.keys:

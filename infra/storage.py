@@ -28,6 +28,7 @@ class Storage(Construct):
             ),
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
             encryption_key=key,
+            time_to_live_attribute=names.FORGET_AT,
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
         self.table.add_global_secondary_index(

@@ -14,6 +14,9 @@ REASONS: dict[str, str] = {
     "ecr:GetAuthorizationToken": "a token for the whole registry; needed to pull the training image",
     "cloudwatch:PutMetricData": "metrics are not a resource; SageMaker's SDK simulates the role for it",
     "ec2:DescribeNetworkInterfaces": "no resource type; granted only when settings list subnets",
+    "ec2:AssignPrivateIpAddresses": "on interfaces that Lambda made and named; only with functions_vpc",
+    "ec2:UnassignPrivateIpAddresses": "on interfaces that Lambda made and named; only with functions_vpc",
+    "ec2:DeleteNetworkInterface": "on interfaces that Lambda made and named; only with functions_vpc",
     "ec2:DescribeVpcs": "no resource type; granted only when settings list subnets",
     "ec2:DescribeDhcpOptions": "no resource type; granted only when settings list subnets",
     "ec2:DescribeSubnets": "no resource type; granted only when settings list subnets",
@@ -47,7 +50,7 @@ BELOW: dict[str, str] = {
     "arn:*:sagemaker:*:context/[*]": "the service names the lineage of a job",
     "arn:*:ecr:*:repository/[*]": "the service's own registries, which differ by region",
     "arn:*:bedrock:*": "a judge reached through a cross-region profile runs in another region",
-    "arn:*:ec2:*:network-interface/[*]": "interfaces get their ids when a job makes them",
+    "arn:*:ec2:*:network-interface/[*]": "interfaces get their ids when a job or Lambda makes them",
 }
 """Wildcards inside an ARN, each with the reason, by a pattern in which ``[*]`` is the star itself; the first
 that fits counts."""

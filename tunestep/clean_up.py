@@ -14,7 +14,7 @@ import msgspec
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from tunestep import claims, failed_run, runs, tracking
+from tunestep import budgets, claims, failed_run, runs, tracking
 from tunestep.approval_states import EXPIRED, PENDING
 from tunestep.aws import error_code
 from tunestep.context import Context, StepEvent, stored_plan
@@ -162,6 +162,7 @@ def end_run(context: Context, run_id: str, name: str, cause: str, request: Any) 
     gone = job_safe and not (steps.found_no_job and tracking.may_still_appear(context, run_id))
     if gone:
         steps.run("free the content", lambda: claims.release(context, run_id, run))
+    steps.run("settle the budget", lambda: budgets.settle(context, run_id))
     settled = steps.run("settle the bill", lambda: _settle(context, run_id))
     forgotten = [runs.PENDING_APPROVAL, runs.PENDING_STOP]
     if gone and settled and not _still_bills(steps):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tunestep import job_facts, job_report, metric_reading, outcome_files, record, runs, tracking
+from tunestep import budgets, job_facts, job_report, metric_reading, outcome_files, record, runs, tracking
 from tunestep.context import Context, StepEvent, plan_of
 from tunestep.errors import ServiceFault, TrainingJobFailed
 from tunestep.metric_reading import ReaderFactory, mlflow_reader
@@ -83,6 +83,7 @@ def collect_results(
     )
     if missed := outcome_files.put_report(context, made, histories.series, answers):
         results = results | {"gaps": [*gaps, missed]}
+    budgets.settle(context, run_id)
     # Last, so that a run that is listed as succeeded has its record.
     context.runs.update_run(
         run_id,

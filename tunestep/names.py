@@ -40,6 +40,7 @@ PREFIX_RUNS = "runs/"
 PREFIX_EVIDENCE = "evidence/"
 PREFIX_PRESETS = "presets/"
 PREFIX_STATE = "state/"
+PREFIX_MLFLOW = "mlflow/"
 PREFIX_GROUPS = f"{PREFIX_STATE}groups/"
 PREFIX_REQUESTS = "requests/"
 PREFIX_DATASETS = "datasets/"
@@ -48,7 +49,9 @@ PREFIX_REJECTED = "rejected/"
 TRIGGER_PREFIXES: tuple[str, ...] = (PREFIX_REQUESTS, PREFIX_DATASETS)
 """Parts of the bucket where a new object starts a run; nothing of a run is ever written there."""
 
-PRIVATE_PREFIXES: tuple[str, ...] = (PREFIX_RUNS, PREFIX_EVIDENCE, PREFIX_PRESETS, PREFIX_STATE)
+PRIVATE_PREFIXES: tuple[str, ...] = (
+    *(PREFIX_RUNS, PREFIX_EVIDENCE, PREFIX_PRESETS, PREFIX_STATE, PREFIX_MLFLOW),
+)
 """Parts of the bucket that are never a source of data nor an output, whatever a request says."""
 
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -72,6 +75,9 @@ JUDGE_REGIONS: dict[str, tuple[str, ...]] = {
     "qwen.qwen3-235b-a22b-2507-v1:0": _LARGE,
 }
 """Judge models that RLAIF takes, by region (SageMaker Python SDK 3.27)."""
+
+FORGET_AT = "forget_at"
+"""The attribute by which DynamoDB deletes an item of the runs table, in seconds since 1970."""
 
 STACK_PATTERN = re.compile(r"[a-z](-?[a-z0-9]){0,23}")
 """Stack names: short enough that every derived name stays inside the service limits."""

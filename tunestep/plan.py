@@ -70,6 +70,7 @@ def make_plan(request: Request, ctx: PlanContext, clients: Any) -> PlanOutcome:
     terms = approval.licence(inquiry, base.plan) if base else None
     decision = approval.check(inquiry, base.plan, terms) if base and terms else None
     spending = budget.check(inquiry, base.plan.name if base else "", chosen.plan if chosen else None)
+    budget.month(inquiry, runtime)
 
     blocked = any(finding.severity == "error" for finding in inquiry.findings)
     if (

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from tunestep import approval_clock, approvals, runs, tokens, tracking
+from tunestep import approval_clock, approvals, budgets, runs, tokens, tracking
 from tunestep.approval_states import APPROVED, DECLINED, EXPIRED
 from tunestep.aws import error_code
 from tunestep.clean_up import StatusEvent, clean_up_after, stop_job
@@ -141,7 +141,9 @@ _LOOKS: tuple[tuple[str, Callable[[Context, str, Item], str]], ...] = (
 
 
 def reconcile(context: Context) -> dict[str, Any]:
-    """Look at every pending item once. Returns {looked_at, states: {state: count}, failed: [run ids]}.
+    """Look at every pending item once, and at what ended runs still hold of the budgets.
+
+    Returns {looked_at, states: {state: count}, failed: [run ids]}; the state of the latter is ``settled``.
 
     One item's failure is logged and never keeps the others waiting.
     """
@@ -163,4 +165,8 @@ def reconcile(context: Context) -> dict[str, Any]:
                 failed.append(run_id)
                 continue
             states[state] = states.get(state, 0) + 1
+    budget = budgets.settle_ended(context)
+    failed += budget["failed"]
+    if budget["settled"]:
+        states["settled"] = len(budget["settled"])
     return {"looked_at": looked_at, "states": states, "failed": failed}

@@ -8,6 +8,7 @@ pk                  sk                  what
 ``RUN#<run id>``    ``APPROVAL``        the question put to a person, and the answer
 ``JOB#<job name>``  ``JOB``             which run a training job belongs to
 ``APPROVAL#<id>``   ``LINK``            which run the link of a question leads to
+``BUDGET#<month>``  ``POTS``            what runs have drawn from the monthly budgets (see ``budgets``)
 ==================  ==================  ==========================================================
 
 Every read of a single item is strongly consistent. Items with a ``kind`` are in the index ``by_kind``.
@@ -92,7 +93,8 @@ def _decode(raw: Mapping[str, Any]) -> Item:
     return {key: _plain(_deserialize(value)) for key, value in raw.items()}
 
 
-def _encode(item: Mapping[str, Any]) -> dict[str, Any]:
+def encode(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item, or the values of an expression, as the service takes it, without members that are None."""
     return {key: _serialize(value) for key, value in item.items() if value is not None}
 
 
@@ -105,7 +107,7 @@ def _condition(condition: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "ExpressionAttributeNames": {f"#{name}": name for name in _NAME.findall(condition)},
     }
     if values:
-        members["ExpressionAttributeValues"] = _encode(values)
+        members["ExpressionAttributeValues"] = encode(values)
     return members
 
 
@@ -119,7 +121,7 @@ class Runs:
     def get(self, pk: str, sk: str) -> Item | None:
         """One item, read consistently; None when there is none."""
         answer = self._client.get_item(
-            TableName=self._table, Key=_encode({"pk": pk, "sk": sk}), ConsistentRead=True
+            TableName=self._table, Key=encode({"pk": pk, "sk": sk}), ConsistentRead=True
         )
         return _decode(answer["Item"]) if answer.get("Item") else None
 
@@ -139,7 +141,7 @@ class Runs:
         """Write a whole item; False when the condition did not hold and nothing was written."""
         try:
             self._client.put_item(
-                TableName=self._table, Item=_encode(item), **_condition(condition, values or {})
+                TableName=self._table, Item=encode(item), **_condition(condition, values or {})
             )
         except ClientError as fault:
             if error_code(fault) != "ConditionalCheckFailedException":
@@ -176,12 +178,12 @@ class Runs:
         try:
             answer = self._client.update_item(
                 TableName=self._table,
-                Key=_encode({"pk": pk, "sk": sk}),
+                Key=encode({"pk": pk, "sk": sk}),
                 UpdateExpression=expression,
                 ExpressionAttributeNames={
                     f"#{name}": name for name in _NAME.findall(f"{expression} {condition}")
                 },
-                ExpressionAttributeValues=_encode({**new, **(values or {})}),
+                ExpressionAttributeValues=encode({**new, **(values or {})}),
                 ReturnValues="ALL_NEW",
                 **({"ConditionExpression": condition} if condition else {}),
             )
@@ -203,11 +205,11 @@ class Runs:
         try:
             self._client.update_item(
                 TableName=self._table,
-                Key=_encode({"pk": pk, "sk": sk}),
+                Key=encode({"pk": pk, "sk": sk}),
                 UpdateExpression="SET #map.#key = :after",
                 ConditionExpression=unchanged,
                 ExpressionAttributeNames={"#map": path[0], "#key": path[1]},
-                ExpressionAttributeValues=_encode(values),
+                ExpressionAttributeValues=encode(values),
             )
         except ClientError as fault:
             if error_code(fault) != "ConditionalCheckFailedException":
@@ -229,7 +231,7 @@ class Runs:
         try:
             self._client.delete_item(
                 TableName=self._table,
-                Key=_encode({"pk": pk, "sk": sk}),
+                Key=encode({"pk": pk, "sk": sk}),
                 **_condition(condition, values or {}),
             )
         except ClientError as fault:
@@ -257,7 +259,7 @@ class Runs:
                 ConsistentRead=True,
                 KeyConditionExpression="#pk = :pk",
                 ExpressionAttributeNames={"#pk": "pk"},
-                ExpressionAttributeValues=_encode({":pk": pk}),
+                ExpressionAttributeValues=encode({":pk": pk}),
             )
         )
 
@@ -272,7 +274,7 @@ class Runs:
             IndexName=KIND_INDEX,
             KeyConditionExpression="#kind = :kind",
             ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues=_encode({":kind": kind}),
+            ExpressionAttributeValues=encode({":kind": kind}),
         )
 
     def _pages(self, operation: Any, **members: Any) -> Iterator[Item]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tunestep.budget_settings import Budgets, ambiguous
 from tunestep.names import NAME_PATTERN, STACK_PATTERN, approver_topic_name
 
 DEFAULT_FILE = "tunestep.yaml"
@@ -35,6 +36,17 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     mlflow_apps: tuple[str, ...] = ()
     model_package_groups: tuple[str, ...] = ()
     reward_functions: tuple[str, ...] = ()
+
+
+CREATE = "create"
+"""The value of ``mlflow_app`` that has the stack make one."""
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Subnets and security groups that are there already, of one VPC."""
+
+    subnets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=16)]
+    security_groups: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=5)]
 
 
 class Rewards(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -182,6 +194,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One stack. Durations read like 90s, 45m, 6h or 3d.
 
     ``pending_allowance`` is how long a job may wait for capacity before training begins.
+    ``mlflow_app`` is the ARN of an app, or ``create``; ``functions_vpc`` is where the stack's functions run.
     ``notice_emails`` receive a mail when a run starts, asks and ends, as ``notices`` says.
     ``kms_key`` is the ARN of a customer-managed key, ``permissions_boundary`` that of a managed policy which
     limits every role of the stack.
@@ -194,6 +207,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     account: str | None = None
     allowed: Allowed = Allowed()
     mlflow_app: str | None = None
+    functions_vpc: Network | None = None
     max_runtime: _Duration = "24h"
     pending_allowance: _Duration = "24h"
     approval_timeout: _Duration = "3d"
@@ -206,6 +220,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slack: Slack | None = None
     approval: Approval = Approval()
     limits: Limits = Limits()
+    budgets: Budgets = Budgets()
     prices: tuple[Price, ...] = ()
     sources: Sources = Sources()
     schedules: tuple[Schedule, ...] = ()
@@ -244,6 +259,8 @@ def check(document: object) -> Settings:
         )
     _check_schedules(settings.schedules)
     _check_approvers(settings.approvers)
+    if twice := ambiguous(settings.budgets):
+        raise SettingsInvalid(f"settings: {twice}")
     return settings
 
 

@@ -9,7 +9,7 @@ import msgspec
 from tunestep import settings as typed
 from tunestep.findings import Finding, error
 from tunestep.request_faults import shape_faults
-from tunestep.settings import Settings, SettingsInvalid
+from tunestep.settings import CREATE, Settings, SettingsInvalid
 
 RETENTIONS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -36,7 +36,10 @@ _LISTED: dict[str, tuple[re.Pattern[str], str]] = {
 }
 _SINGLE = {
     "kms_key": _LISTED["kms_keys"],
-    "mlflow_app": _LISTED["mlflow_apps"],
+    "mlflow_app": (
+        re.compile(f"{CREATE}|{_LISTED['mlflow_apps'][0].pattern}"),
+        f"the ARN of an MLflow app or tracking server, or {CREATE}",
+    ),
     "permissions_boundary": (
         re.compile(_ARN.format(service="iam", resource="policy/")),
         "the ARN of an IAM policy",
@@ -52,7 +55,17 @@ def misshapen(settings: Settings) -> Iterator[Finding]:
     for name, shape in _LISTED.items():
         for index, value in enumerate(getattr(settings.allowed, name)):
             yield from _shape(f"$.allowed.{name}[{index}]", value, *shape)
+    yield from _network(settings)
     yield from _own_bucket(settings)
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    if settings.functions_vpc is None:
+        return
+    for name, pattern in (("subnets", r"subnet-[0-9a-f]{8,17}"), ("security_groups", r"sg-[0-9a-f]{8,17}")):
+        for index, value in enumerate(getattr(settings.functions_vpc, name)):
+            shape = re.compile(pattern), f"the id of one of the {name.replace('_', ' ')} of a VPC"
+            yield from _shape(f"$.functions_vpc.{name}[{index}]", value, *shape)
 
 
 def _own_bucket(settings: Settings) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tunestep import estimate
+from tunestep import budgets, estimate
 from tunestep.checks import approvers
 from tunestep.context import Context
 from tunestep.estimate import Estimate
@@ -18,9 +18,14 @@ NOT_REVIEWED: dict[str, Any] = {"review_needed": False}
 
 
 def weigh(context: Context, plan: Plan, training: Mapping[str, Any] | None) -> tuple[Estimate, list[Finding]]:
-    """The estimate of a run, with the limits that it passes, and with nobody being there to look at it."""
+    """The estimate of a run, with the limits that it passes, and with nobody being there to look at it.
+
+    What the monthly budgets hold now is said beside it; what counts is what they hold when the job starts.
+    """
     found = estimate.make(plan, training)
-    said = estimate.findings(found, plan.budget)
+    standing, lacking = budgets.look(context, plan, found)
+    found = msgspec.structs.replace(found, lines=(*found.lines, *standing))
+    said = [*estimate.findings(found, plan.budget), *lacking]
     if found.review and not plan.approval.needed:
         env = context.env
         said += approvers.findings(

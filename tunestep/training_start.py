@@ -12,11 +12,19 @@ import msgspec
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from tunestep import durations, runs, tracking, training_job
+from tunestep import budgets, durations, runs, tracking, training_job
 from tunestep.aws import error_code
 from tunestep.clean_up import stop_job
 from tunestep.context import Context, StepEvent, plan_of, stored_plan
-from tunestep.errors import PlanChanged, QuotaReached, ServiceFault, TransientFault, TunestepError
+from tunestep.errors import (
+    BudgetExceeded,
+    PlanChanged,
+    QuotaReached,
+    ServiceFault,
+    StoppedByUser,
+    TransientFault,
+    TunestepError,
+)
 from tunestep.faults import AWS_FAULTS, describe, not_found, transient
 from tunestep.gate import announce
 from tunestep.names import TAG_REQUEST_HASH, TAG_RUN
@@ -52,8 +60,8 @@ class _Job:
 def start_training(context: Context, event: StepEvent) -> dict[str, Any]:
     """The document's ``training``: the job that was started or adopted.
 
-    Raises PlanChanged, ApprovalDeclined, ApprovalExpired or StoppedByUser before anything is started;
-    TransientFault when trying again may help, QuotaReached after having people told that the run waits;
+    Raises PlanChanged, ApprovalDeclined, ApprovalExpired, BudgetExceeded or StoppedByUser before anything is
+    started; TransientFault when trying again may help, QuotaReached after having told people that it waits;
     ServiceFault when the name is taken by another job, SageMaker refuses or the run has ended meanwhile.
     """
     run_id = event.run_id
@@ -73,12 +81,12 @@ def start_training(context: Context, event: StepEvent) -> dict[str, Any]:
         context.runs.update_run(run_id, {"job_name": earlier["TrainingJobName"]})
         return job.value(earlier, run_id, adopted=True)
     _write_down(context, event, job)
-    if over := _over(context.runs.run(run_id) or {}, run_id):
-        _nothing_comes(context, run_id)
-        raise over
     try:
+        budgets.reserve(context, plan, run_id, job.name)
+        if over := _over(context.runs.run(run_id) or {}, run_id):
+            raise over
         description, adopted = _create(context, job, plan)
-    except (QuotaReached, PlanChanged, ServiceFault) as fault:
+    except (BudgetExceeded, QuotaReached, PlanChanged, ServiceFault, StoppedByUser) as fault:
         _nothing_comes(context, run_id)
         if isinstance(fault, QuotaReached):
             announce.waits_for_quota(context, run_id, str(fault))

@@ -15,7 +15,7 @@ from tunestep.aws import error_code
 from tunestep.context import Context
 from tunestep.documents import MAX_BYTES, DocumentInvalid, Kind, loads
 from tunestep.findings import error
-from tunestep.names import PREFIX_DATASETS, PREFIX_REQUESTS
+from tunestep.names import FORGET_AT, PREFIX_DATASETS, PREFIX_REQUESTS
 from tunestep.request import Request, RequestInvalid, parse, to_document
 from tunestep.runs import Item
 from tunestep.sources import tightened
@@ -24,6 +24,9 @@ from tunestep.trigger_events import Event, Refused, Trigger, read, request_kind,
 
 START = "START"
 """Sort key of what an event came to, below ``EVENT#<identity>``."""
+
+_KEPT_SECONDS = 60 * 86_400
+"""How long it is known what an event came to: far longer than a queue or its dead letters keep the event."""
 
 logger = Logger(child=True)
 
@@ -106,6 +109,7 @@ def _settled(context: Context, trigger: Trigger) -> Item:
         "request": msgspec.json.encode(to_document(request)).decode(),
         "attempt": free_attempt(context, request),
         "created_at": context.timestamp(),
+        FORGET_AT: context.epoch() + _KEPT_SECONDS,
     }
     return item if context.runs.put_new(item) else context.runs.get(pk, START) or item
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tunestep import acceptances, evaluators, names, training_job
+from tunestep import acceptances, budgets, evaluators, names, training_job
 from tunestep.context import Context, StepEvent
 from tunestep.findings import Finding, errors_by_kind
 from tunestep.gate import mail
@@ -82,6 +82,7 @@ def _outcome(
         accepted=partial(acceptances.of_plan, context),
         rewards=context.env.rewards,
         unconfirmed=partial(mail.unconfirmed, context),
+        spent=partial(budgets.this_month, context),
     )
     return request, make_plan(request, planning, context.clients)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from tests.faults.simulation import Simulation
-from tunestep import names
+from tunestep import budgets, names
 from tunestep.claims import CLAIM
 from tunestep.local.sagemaker.job_state import Job
 from tunestep.runs import APPROVAL, ENDED, RUN, run_pk
@@ -68,6 +68,7 @@ def problems(sim: Simulation) -> list[str]:
     found = [
         *_waits(table, jobs),
         *_jobs(sim, table, jobs),
+        *_budget(table, jobs),
     ]
     for execution in executions(sim):
         found += _end(execution, table, jobs)
@@ -99,6 +100,22 @@ def _jobs(sim: Simulation, table: dict[Any, dict[str, Any]], jobs: dict[str, Job
             found.append(f"{name} went on {job.ended - ended[run]:.0f} s after its execution")
         if sim.schedule.gated and table.get((run_pk(run), APPROVAL), {}).get("state") != "APPROVED":
             found.append(f"{name} accepted a licence without a decision")
+    return found
+
+
+def _budget(table: dict[Any, dict[str, Any]], jobs: dict[str, Job]) -> list[str]:
+    """Nothing is held any more, and what is counted is what the jobs that began were billed."""
+    items = [item for (_, sk), item in table.items() if sk == budgets.POTS]
+    found = [
+        f"{item['pk']} is still held by {name.removeprefix('run:')}"
+        for item in items
+        for name in item
+        if name.startswith("run:")
+    ]
+    counted = sum(int(item.get("stack/tokens", 0)) for item in items)
+    billed = sum(job.billable_tokens or 0 for job in jobs.values() if job.status == "Completed")
+    if counted < billed:
+        found.append(f"the budget counts {counted} tokens, billed were {billed}")
     return found
 
 

@@ -17,6 +17,7 @@ from tests.faults.jobs import VirtualSageMaker
 from tests.faults.schedule import Deed, Schedule
 from tests.faults.wire import Died, Frame
 from tunestep import names
+from tunestep.budget_settings import Allowance, Budgets
 from tunestep.context import Context
 from tunestep.environment import Environment
 from tunestep.local import event_patterns
@@ -80,7 +81,10 @@ class Simulation:
                 topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{names.topic_name(STACK)}",
                 region=REGION,
                 account=ACCOUNT,
-                settings=Settings(approvers=(Approver(id="ann", email="ann@example.com"),)),
+                settings=Settings(
+                    approvers=(Approver(id="ann", email="ann@example.com"),),
+                    budgets=Budgets(per_month=Allowance(max_runtime="9000h")),
+                ),
                 api_url="https://approvals.example.com",
                 laptop="settings",
             ),

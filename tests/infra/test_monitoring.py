@@ -165,3 +165,14 @@ def test_every_retention_that_settings_take_can_be_deployed() -> None:
     assert [retention(days).name for days in RETENTIONS]
     with pytest.raises(SettingsInvalid, match="nearest is 90"):
         retention(91)
+
+
+def test_two_stacks_of_an_account_do_not_share_the_alarm_on_rejections(full_template: dict[str, Any]) -> None:
+    watched = _watched(_alarms(full_template)[f"{FULL_STACK}-rejected"])
+    functions = of_type(full_template, "AWS::Lambda::Function")
+    (service,) = {
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for function in functions.values()
+        if "POWERTOOLS_SERVICE_NAME" in function.get("Environment", {}).get("Variables", {})
+    }
+    assert watched == {("RejectedTriggers", service)} == {("RejectedTriggers", FULL_STACK)}

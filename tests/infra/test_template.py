@@ -12,7 +12,7 @@ from cfnlint.api import lint_all
 from infra.bundle import REWARD_ARCHITECTURE
 from infra.definition import resolve
 from reward_functions import catalog
-from tests.infra.support import FULL_SETTINGS, FULL_STACK, of_type
+from tests.infra.support import FULL_SETTINGS, FULL_STACK, of_type, run_app, statements
 from tunestep import environment, names, settings
 from tunestep.dataset_check import DEADLINE_SECONDS
 
@@ -75,6 +75,57 @@ def test_settings_add_what_they_name_and_nothing_else(full_template: dict[str, A
         "AWS::SNS::Topic": 3,
         "AWS::SNS::TopicPolicy": 3,
     }
+
+
+def test_functions_join_the_network_of_the_settings_and_rewards_none(full_template: dict[str, Any]) -> None:
+    functions = of_type(full_template, "AWS::Lambda::Function").values()
+    joined = {one["FunctionName"] for one in functions if "VpcConfig" in one}
+    assert joined == {names.function_name(FULL_STACK, verb) for verb in names.FUNCTIONS}
+    wanted = {"SubnetIds": ["subnet-0123456789abcdef1"], "SecurityGroupIds": ["sg-0123456789abcdef1"]}
+    assert all(one["VpcConfig"] == wanted for one in functions if "VpcConfig" in one)
+
+
+@pytest.fixture(scope="module")
+def with_app(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "tunestep.yaml").write_text("mlflow_app: create\n")
+    done = run_app(folder)
+    assert done.returncode == 0, done.stderr
+    read: dict[str, Any] = json.loads((folder / "cdk.out" / "tunestep.template.json").read_text())
+    return read
+
+
+def test_an_app_of_the_stack_s_own_is_the_one_that_functions_use_and_roles_may_call(
+    with_app: dict[str, Any],
+) -> None:
+    ((app, properties),) = of_type(with_app, "AWS::SageMaker::MlflowApp").items()
+    assert with_app["Resources"][app]["DeletionPolicy"] == "Retain"
+    assert properties["ModelRegistrationMode"] == "AutoModelRegistrationDisabled"
+    used = {"Fn::GetAtt": [app, "Arn"]}
+    for one in of_type(with_app, "AWS::Lambda::Function").values():
+        variables = one.get("Environment", {}).get("Variables", {})
+        if "TUNESTEP_SETTINGS" in variables:
+            assert used in variables["TUNESTEP_SETTINGS"]["Fn::Join"][1]
+    roles = json.dumps(of_type(with_app, "AWS::IAM::Role"))
+    assert roles.count(json.dumps(used)) >= 2
+
+
+def test_the_app_s_role_is_sagemaker_s_of_this_account_and_reaches_its_own_folder_alone(
+    with_app: dict[str, Any],
+) -> None:
+    (role,) = [
+        one for id_, one in of_type(with_app, "AWS::IAM::Role").items() if id_.startswith("MlflowRole")
+    ]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    allowed = statements(with_app, "MlflowRole")
+    assert {action for rule in allowed for action in rule["Action"]} == {
+        *("s3:GetObject", "s3:PutObject", "s3:ListBucket")
+    }
+    for rule in allowed:
+        if "s3:PutObject" in rule["Action"]:
+            assert all(resource.endswith("/mlflow/*") for resource in rule["Resource"])
 
 
 @pytest.mark.parametrize("which", ["template", "full_template"])
@@ -225,7 +276,9 @@ def test_the_tables_have_the_agreed_keys_and_can_be_restored(template: dict[str,
     assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert "TimeToLiveSpecification" not in table
+    # Only what an event came to is ever forgotten: nothing else has the attribute.
+    forgotten = {"AttributeName": names.FORGET_AT, "Enabled": True}
+    assert table.get("TimeToLiveSpecification") == (forgotten if name == "tunestep-runs" else None)
 
 
 def test_the_evidence_table_is_protected_from_deletion(template: dict[str, Any]) -> None:

@@ -491,3 +491,10 @@ def test_no_detail_of_an_event_makes_reading_it_raise(detail: Any) -> None:
     whole = detail if isinstance(detail, dict) else {"object": detail, "bucket": detail}
     for event in (_object("k") | {"detail": whole}, _asked(whole)):
         read(msgspec.convert(event, Event), ENVIRONMENT)
+
+
+def test_what_an_event_came_to_is_forgotten_after_two_months(w: World) -> None:
+    _starts(w)
+    _receive(w, _upload(w, "requests/one.json", REQUEST))
+    (mark,) = [item for item in w.runs.everything() if item["pk"].startswith("EVENT#")]
+    assert mark[names.FORGET_AT] == w.context.epoch() + 60 * 86_400

@@ -1,6 +1,6 @@
 """What every check gets: the request, where it will run, the clients, and a place for findings."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,10 @@ def _nobody(model: ModelPlan, licence: LicencePlan) -> Found:
     return Found()
 
 
+def _nothing() -> tuple[str, Mapping[str, Any]]:
+    return "this month", {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlanContext:
     """Where a plan is made for.
@@ -24,7 +28,8 @@ class PlanContext:
     None when nothing will run. ``uploads`` are S3 URIs that the caller writes before the run starts
     and that are therefore not looked up. ``rewards`` are the names of the rewards the stack deploys.
     ``accepted`` finds the stored acceptance of a licence for a model, ``unconfirmed`` the ids of approvers
-    whose e-mail address was never confirmed.
+    whose e-mail address was never confirmed. ``spent`` reads what was drawn from the budgets of the month
+    (YYYY-MM): the month, and its item in the runs table.
     """
 
     region: str
@@ -41,6 +46,7 @@ class PlanContext:
     accepted: Callable[[ModelPlan, LicencePlan], Found] = _nobody
     rewards: tuple[str, ...] = ()
     unconfirmed: Callable[[], Collection[str]] = tuple
+    spent: Callable[[], tuple[str, Mapping[str, Any]]] = _nothing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import re
 
-from tunestep import allowed, arns, durations
+from tunestep import allowed, arns, durations, pots
 from tunestep.checks.context import Inquiry
 from tunestep.plan_model import VpcPlan
 
@@ -21,13 +21,20 @@ def max_runtime_seconds(inquiry: Inquiry) -> int:
     asked = durations.seconds(limits.max_runtime) if limits.max_runtime else 0
     if inquiry.ctx.open:
         return asked
-    ceiling = durations.seconds(inquiry.ctx.settings.max_runtime)
+    settings = inquiry.ctx.settings
+    longest = [settings.max_runtime]
+    longest += [
+        found.max_runtime
+        for found in pots.of_run(settings.budgets, inquiry.request.tags)
+        if found.max_runtime
+    ]
+    ceiling = min(map(durations.seconds, longest))
     if asked > ceiling:
         inquiry.error(
             "MAX_RUNTIME_ABOVE_SETTINGS",
             "$.limits.max_runtime",
-            f"{limits.max_runtime} is more than the settings allow ({inquiry.ctx.settings.max_runtime}).",
-            "Ask for less, or for `max_runtime` in tunestep.yaml to be raised.",
+            f"{limits.max_runtime} is more than the settings allow ({durations.text(ceiling)}).",
+            "Ask for less, or for `max_runtime` (the stack's or the tag's) to be raised in tunestep.yaml.",
         )
     return asked or (ceiling if ceiling < SERVICE_DEFAULT_SECONDS else 0)
 

@@ -25,6 +25,7 @@ HANDLERS: dict[str, Handler] = {
     "AWS::ApiGatewayV2::Integration": http.integration,
     "AWS::ApiGatewayV2::Route": http.route,
     "AWS::ApiGatewayV2::Stage": http.stage,
+    "AWS::SageMaker::MlflowApp": compute.mlflow_app,
     "AWS::StepFunctions::StateMachine": compute.machine,
 }
 

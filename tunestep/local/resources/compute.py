@@ -83,3 +83,18 @@ def machine(context: Context, logical_id: str, properties: dict[str, Any]) -> De
     elif (there["definition"], there["roleArn"]) != (definition, properties["RoleArn"]):
         client.update_state_machine(stateMachineArn=arn, definition=definition, roleArn=properties["RoleArn"])
     return Deployed(arn, {"Arn": arn, "Name": name})
+
+
+def mlflow_app(context: Context, logical_id: str, properties: dict[str, Any]) -> Deployed:
+    """AWS::SageMaker::MlflowApp; the one of this name that is there stays."""
+    client = context.clients("sagemaker")
+    name = context.name(logical_id, properties.get("Name"), 256)
+    there = [app["Arn"] for app in client.list_mlflow_apps()["Summaries"] if app["Name"] == name]
+    arn = (
+        there[0]
+        if there
+        else client.create_mlflow_app(
+            Name=name, ArtifactStoreUri=properties["ArtifactStoreUri"], RoleArn=properties["RoleArn"]
+        )["Arn"]
+    )
+    return Deployed(arn, {"Arn": arn})

@@ -1,0 +1,63 @@
+"""An MLflow app of the stack's own, where settings say ``mlflow_app: create``.
+
+What the app stores lies below ``mlflow/`` in the stack's bucket, which no rule starts a run from and no
+request may name.
+"""
+
+from aws_cdk import Aws, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from infra.acknowledged import acknowledge_wildcards
+from infra.arns import Arns
+from infra.statements import Statements, allow, uses_keys
+from tunestep import names
+
+
+class MlflowApp(Construct):
+    """The app and its role. ``arn`` is known to CloudFormation alone, since SageMaker makes the app's id."""
+
+    def __init__(self, scope: Construct, id_: str, *, arns: Arns) -> None:
+        super().__init__(scope, id_)
+        role = self._role(arns)
+        app = sagemaker.CfnMlflowApp(
+            self,
+            "App",
+            name=f"{arns.stack}-metrics",
+            artifact_store_uri=f"s3://{arns.bucket_name}/{names.PREFIX_MLFLOW.rstrip('/')}",
+            role_arn=role.role_arn,
+            model_registration_mode="AutoModelRegistrationDisabled",
+        )
+        # What was measured is kept as long as the records that cite it.
+        app.apply_removal_policy(RemovalPolicy.RETAIN)
+        app.node.add_dependency(role)
+        self.arn = app.attr_arn
+
+    def _role(self, arns: Arns) -> iam.Role:
+        policies: dict[str, Statements] = {"Artifacts": _artifacts(arns), "Keys": uses_keys(arns)}
+        role = iam.Role(
+            self,
+            "Role",
+            description="MLflow app of Tunestep: keeps artifacts in the stack's bucket",
+            assumed_by=iam.ServicePrincipal(
+                "sagemaker.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            ),
+            inline_policies={
+                name: iam.PolicyDocument(statements=rules, minimize=True)
+                for name, rules in policies.items()
+                if rules
+            },
+        )
+        acknowledge_wildcards(role, [rule for rules in policies.values() for rule in rules])
+        return role
+
+
+def _artifacts(arns: Arns) -> Statements:
+    """What an app does with its store; registering models is switched off, so nothing of the registry."""
+    below = {"StringLike": {"s3:prefix": f"{names.PREFIX_MLFLOW}*"}}
+    return [
+        allow(["s3:GetObject", "s3:PutObject"], arns.objects(names.PREFIX_MLFLOW)),
+        allow(["s3:ListBucket"], [arns.bucket], below),
+    ]
