@@ -44,13 +44,14 @@ histories = {name: points for name, points in histories.items() if points}
 
 progress = job.get("ProgressInfo", {})
 steps_per_epoch = progress.get("TotalStepCountPerEpoch", 1)
-first_step = min((point.step for points in histories.values() for point in points), default=0)
+longest = max(histories.values(), key=len, default=[])
+first_step = min((point.step for point in longest), default=1)
 rows = {}
 for name, points in histories.items():
     for point in points:
         row = (point.step - min(first_step, 1)) // steps_per_epoch + 1
         row = min(row, progress.get("MaxEpoch", row))
-        if math.isfinite(point.value):
+        if row > 0 and math.isfinite(point.value):
             rows.setdefault(row, {}).setdefault(name, []).append(point.value)
 
 print("  ".join(["epoch" if progress else " step", *(f"{name:>22}" for name in histories)]))

@@ -37,6 +37,11 @@ PRIMARY: dict[Technique, tuple[str, ...]] = {
 }
 """Names under which the service logs, the most telling first."""
 
+HELD_OUT = "val_eval_total_loss"
+
+CLEARLY = 0.02
+"""Share by which a loss has to be higher before that is worth a sentence."""
+
 MOST_METRICS = 40
 MOST_EPOCHS = 50
 
@@ -96,20 +101,36 @@ def per_epoch(
 ) -> list[dict[str, Any]]:
     """One row per epoch: {epoch, metric: mean of its finite values}. Empty when epochs are not known.
 
-    Steps may be counted from 0 or from 1; a value logged after the last step belongs to the last epoch.
+    Steps are counted from 0 or from 1, which the metric with the most values tells. What was logged before
+    the first step belongs to no epoch, and what was logged after the last one to the last.
     """
-    steps = [point.step for points in series.values() for point in points]
-    if steps_per_epoch < 1 or epochs < 1 or not steps:
+    longest = max(series.values(), key=len, default=())
+    if steps_per_epoch < 1 or epochs < 1 or not longest:
         return []
-    origin = 0 if min(steps) == 0 else 1
+    origin = 1 if all(point.step > 0 for point in longest) else 0
     rows: list[dict[str, Any]] = [{"epoch": epoch} for epoch in range(1, min(epochs, MOST_EPOCHS) + 1)]
     for name, points in series.items():
         sums: dict[int, list[float]] = {}
         for point in points:
-            index = min(max(point.step - origin, 0) // steps_per_epoch, epochs - 1)
-            if math.isfinite(point.value):
+            index = min((point.step - origin) // steps_per_epoch, epochs - 1)
+            if index >= 0 and math.isfinite(point.value):
                 sums.setdefault(index, []).append(point.value)
         for index, values in sums.items():
             if index < len(rows):
                 rows[index][name] = math.fsum(value / len(values) for value in values)
     return rows
+
+
+def turns_up(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence when the loss on held-out data ended clearly above the lowest that an epoch had."""
+    losses = [(row["epoch"], row[HELD_OUT]) for row in epochs if HELD_OUT in row]
+    if len(losses) < 2:
+        return []
+    epoch, lowest = min(losses, key=lambda entry: float(entry[1]))
+    last, ended = losses[-1]
+    if ended - lowest <= CLEARLY * abs(lowest):
+        return []
+    return [
+        f"{HELD_OUT} was lowest in epoch {epoch} ({lowest:.4g}) and higher in epoch {last} ({ended:.4g}): "
+        f"more epochs fitted the training data and not the held-out data"
+    ]

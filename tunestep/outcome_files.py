@@ -42,10 +42,11 @@ def summarize(
 
 
 def _shown(series: Mapping[str, Sequence[Point]], steps_per_epoch: int, epochs: int) -> MetricsFound:
+    rows = metric_series.per_epoch(series, steps_per_epoch, epochs)
     return MetricsFound(
         overview=metric_series.overview(series),
-        epochs=metric_series.per_epoch(series, steps_per_epoch, epochs),
-        notes=metric_series.not_finite(series),
+        epochs=rows,
+        notes=[*metric_series.not_finite(series), *metric_series.turns_up(rows)],
     )
 
 

@@ -20,7 +20,7 @@ from tests.support.run_world import (
 from tunestep import job_facts, runs
 from tunestep.collect import collect_results
 from tunestep.errors import ServiceFault, TrainingJobFailed
-from tunestep.metric_series import per_epoch
+from tunestep.metric_series import per_epoch, turns_up
 from tunestep.metrics import MetricsUnavailable, Point
 from tunestep.plan_model import Plan
 
@@ -236,6 +236,33 @@ def test_long_metric_names_and_many_epochs_leave_the_document_small(w: World) ->
 def test_steps_counted_from_zero_or_one_fall_into_the_same_epochs(origin: int, expected: list[float]) -> None:
     points = [Point(origin + index, float(value), 0) for index, value in enumerate([1, 2, 3, 4])]
     assert [row["m"] for row in per_epoch({"m": points}, 2, 2)] == expected
+
+
+def test_what_was_measured_before_training_belongs_to_no_epoch_and_moves_no_other_value() -> None:
+    series = {
+        "critic/rewards/mean": [Point(step, float(step), 0) for step in (1, 2, 3, 4)],
+        "val/exact_match": [Point(0, 0.1, 0), Point(2, 0.5, 0), Point(4, 0.75, 0)],
+    }
+    assert per_epoch(series, 2, 2) == [
+        {"epoch": 1, "critic/rewards/mean": 1.5, "val/exact_match": 0.5},
+        {"epoch": 2, "critic/rewards/mean": 3.5, "val/exact_match": 0.75},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([1.0, 0.5, 0.75], "lowest in epoch 2 (0.5) and higher in epoch 3 (0.75)"),
+        ([1.0, 0.5, 0.505], ""),
+        ([1.0, 0.5, 0.25], ""),
+        ([1.0], ""),
+        ([], ""),
+    ],
+)
+def test_a_loss_on_held_out_data_that_rises_again_is_pointed_out(losses: list[float], said: str) -> None:
+    rows = [{"epoch": epoch, "val_eval_total_loss": loss} for epoch, loss in enumerate(losses, 1)]
+    told = turns_up(rows)
+    assert (said in told[0]) if said else not told
 
 
 def test_epochs_that_nobody_knows_make_no_table() -> None:

@@ -169,8 +169,7 @@ class Pipeline:
         trainable = self._trainable(mapped, start)
         if self._stop.reason():
             return trainable
-        # Counted as the first step: a step 0 would make readers count all the others from 0 too.
-        self._log_exact(part.exact_match(), 1, "before")
+        self._log_exact(part.exact_match(), 0, "before")
         try:
             last = self._drive(
                 part.events(trainable, mapped.recipe, mapped.rollout), mapped.recipe, len(data.train)
