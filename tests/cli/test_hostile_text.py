@@ -94,9 +94,9 @@ def test_an_arn_is_never_cut_whatever_the_width(width: int) -> None:
         ({"status": "RUNNING", "visits": ("AwaitApproval",)}, ["approve", "decline", "stop"]),
         ({"status": "RUNNING", "visits": ("CleanUp",)}, ["watch"]),
         ({"status": "SUCCEEDED", "visits": ("Done",), "error": ""}, ["results"]),
-        ({"error": "PrerequisitesNotMet"}, ["run"]),
-        ({"error": "TrainingJobFailed"}, ["retry"]),
-        ({"error": "StoppedByUser"}, ["retry"]),
+        ({"error": "PrerequisitesNotMet"}, ["run", "report"]),
+        ({"error": "TrainingJobFailed"}, ["retry", "report"]),
+        ({"error": "StoppedByUser"}, ["retry", "report"]),
     ],
 )
 def test_next_commands_are_those_of_the_state_the_run_is_in(

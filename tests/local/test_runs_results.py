@@ -140,6 +140,14 @@ def test_a_run_that_fails_leaves_a_record_and_a_report(laptop: Laptop) -> None:
     until(lambda: {"told_start_email", "told_failure_email"} <= laptop.item(run_id).keys())
 
 
+def test_the_command_leaves_the_report_of_a_run_that_failed_on_the_disk_and_names_it(laptop: Laptop) -> None:
+    told = laptop("run", laptop.request("broken here", ["not json"] * 4), "--local", code=1).stdout
+    command = re.search(r"tunestep report (\S+) --local", told)
+    assert command is not None
+    page = (laptop.home / "runs" / command[1] / "report.html").read_text()
+    assert embedded(page) == laptop.run_file(command[1], "record.json")
+
+
 def test_a_job_that_ends_after_its_run_puts_its_bill_into_the_record(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("billed late"))
     laptop.trains(run_id)

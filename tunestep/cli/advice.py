@@ -31,4 +31,7 @@ def next_commands(run: RunView, target: Target) -> list[str]:
     if run.status == "SUCCEEDED":
         return [f"tunestep results {suffix}"]
     step = after_failure(run.error or "", run.run_id, comes_first=other_run(run))
-    return [f"{f'{step.first}, then: ' if step.first else ''}{step.command} {target.flag}"]
+    return [
+        f"{f'{step.first}, then: ' if step.first else ''}{step.command} {target.flag}",
+        f"tunestep report {suffix}",
+    ]

@@ -73,11 +73,20 @@ def _start(target: Target, asked: dict[str, Any], detach: bool, as_json: bool) -
         results.show(target, seen, as_json=as_json)
     elif advice.other_run(seen):
         raise SystemExit(duplicate.show(target, seen, as_json=as_json))
-    elif as_json:
+    else:
+        _failed(target, seen, as_json)
+        raise SystemExit(1)
+    raise SystemExit(0)
+
+
+def _failed(target: Target, seen: runs.RunView, as_json: bool) -> None:
+    """What to do now; on the laptop record and report are copied beside its state, as after a success."""
+    if target.home:
+        results.copy_files(target, seen.run_id)
+    if as_json:
         render.print_json(render.as_dict(seen, target))
     else:
         print_next(render.console(), seen, target)
-    raise SystemExit(0 if seen.status == "SUCCEEDED" else 1)
 
 
 def _begin(target: Target, asked: dict[str, Any]) -> str:
