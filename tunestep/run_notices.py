@@ -183,8 +183,8 @@ def _ending(context: Context, event: StepEvent, failed: bool) -> Message:
     tail = _log_tail(context, event.run_id)
     return Message(
         title,
-        markdown.summary(record, log_tail=tail, console=console, flag=_flag(context)),
-        chat.notice(record, log_tail=tail, console=console, flag=_flag(context)),
+        markdown.summary(record, log_tail=tail, console=console),
+        chat.notice(record, log_tail=tail, console=console),
     )
 
 

@@ -10,6 +10,10 @@ import pytest
 
 from tests.gate.hostile import HOSTILE as GATE_HOSTILE
 from tests.support.records import HOSTILE, hostile, record, series
+from tests.support.run_world import make_plan
+from tunestep import metric_series
+from tunestep.plan_model import RewardPlan
+from tunestep.record_model import MetricsFound
 from tunestep.reports.page import page as report
 from tunestep.text import encodable
 
@@ -17,11 +21,47 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 WIDTHS = (360, 820, 1440)
 COLOURS = ("light", "dark")
+A4 = 794
+"""The width of a sheet in CSS pixels."""
 
 
 def ordinary() -> str:
     values = [5 / (1 + step / 20) for step in range(200)]
     return report(record(), series=series(total_loss=values, val_eval_total_loss=values[::20]))
+
+
+def reinforced() -> str:
+    """A run with as many and as long names of metrics as a report's tables show."""
+    names = [
+        *metric_series.PRIMARY["RLVR"],
+        "response_length/clip_ratio",
+        "reward/all_were_undecided",
+    ]
+    reward = RewardPlan(kind="function", value="math_answer")
+    found = MetricsFound(
+        overview={name: {"first": 0.0012345, "last": -1.25e-17, "points": 80} for name in names},
+        epochs=[{"epoch": epoch, **dict.fromkeys(names, 0.00123456)} for epoch in (1, 2)],
+    )
+    made = record(plan=make_plan(technique="RLVR", reward=reward), metrics=found)
+    values = [float(step % 7) for step in range(80)]
+    return report(made, series={name: series(m=values)["m"] for name in names})
+
+
+def broken() -> str:
+    """A run that was refused for its data."""
+    where = f"s3://data-{'0123456789abcdef' * 4}/train.jsonl line 1"
+    finding = {"severity": "error", "code": "ROW_NOT_JSON", "where": where, "message": "1 row: no JSON."}
+    error = {"Error": "PrerequisitesNotMet", "Cause": f"ROW_NOT_JSON at {where}: 1 row."}
+    return report(
+        record(
+            outcome="FAILED",
+            error=error,
+            job=None,
+            model_package_arn="",
+            metrics=MetricsFound(),
+            dataset={"findings": [finding]},
+        )
+    )
 
 
 def look(page: Any, file: Path, html: str) -> None:
@@ -77,6 +117,22 @@ def test_it_fits_every_width_and_shows_the_numbers_of_its_record(
     picture(page, f"report-{width}-{colours}")
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("make", [reinforced, broken])
+def test_many_metrics_and_a_failure_fit_every_width_too(
+    browser: Callable[..., Any],
+    picture: Callable[[Any, str], None],
+    tmp_path: Path,
+    make: Callable[[], str],
+    width: int,
+) -> None:
+    page = shown(browser, tmp_path, make(), viewport={"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    heads = page.eval_on_selector_all("th", "all => all.map(e => [e.innerText, e.offsetWidth])")
+    assert [head for head in heads if head[0] and head[1] < 60] == []
+    picture(page, f"report-{make.__name__}-{width}")
+
+
 def contrast(page: Any, selector: str) -> float:
     """The contrast ratio of an element's text against the page (WCAG 2.2)."""
     return float(
@@ -110,9 +166,13 @@ def test_it_can_be_read_by_everybody(browser: Callable[..., Any], tmp_path: Path
     assert page.evaluate("document.activeElement.className") == "skip"
 
 
-def test_it_prints_dark_on_white_with_nothing_cut_off(browser: Callable[..., Any], tmp_path: Path) -> None:
-    page = shown(browser, tmp_path, ordinary(), color_scheme="dark")
+def test_it_prints_dark_on_white_with_nothing_cut_off(
+    browser: Callable[..., Any], picture: Callable[[Any, str], None], tmp_path: Path
+) -> None:
+    page = shown(browser, tmp_path, reinforced(), color_scheme="dark", viewport={"width": A4, "height": 900})
     page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4
+    picture(page, "report-print")
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf(format="A4").startswith(b"%PDF")

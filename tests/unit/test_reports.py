@@ -12,18 +12,21 @@ from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gate.hostile import HOSTILE as GATE_HOSTILE
 from tests.support.records import HOSTILE, PACKAGE, as_json, hostile, record, series
+from tests.support.run_world import make_plan
 from tunestep.metrics import Point
-from tunestep.plan_model import Technique
-from tunestep.record_model import RunRecord
-from tunestep.reports import chat, markdown, spreadsheet
+from tunestep.plan_model import RewardPlan, Technique
+from tunestep.record_model import MetricsFound, RunRecord
+from tunestep.reports import chat, markdown, spreadsheet, wording
 from tunestep.reports.charts import MOST_CHARTS, MOST_DRAWN, charts, smoothed, thinned, ticks
 from tunestep.reports.page import page
+from tunestep.run_files import canonical
 from tunestep.text import encodable
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -32,7 +35,7 @@ ALLOWED = set(
         r"\w+",
         """html head meta title style body a header main section h1 h2 h3 p span div dl dt dd table caption
         thead tbody tr th td figure figcaption ul li pre code strong details summary script svg g path rect
-        text""",
+        circle text""",
     )
 )
 
@@ -144,6 +147,53 @@ def test_a_failed_report_says_why_what_helps_and_what_to_type() -> None:
         assert said in text
 
 
+@pytest.mark.parametrize(("rehearsal", "flag"), [(True, "--local"), (False, "--stack tunestep")])
+@pytest.mark.parametrize("outcome", ["SUCCEEDED", "FAILED"])
+def test_every_command_leads_to_the_stack_of_the_run(outcome: Any, rehearsal: bool, flag: str) -> None:
+    made = record(outcome=outcome, rehearsal=rehearsal)
+    said = check_harmless(page(made)).text() + markdown.summary(made) + json.dumps(chat.notice(made))
+    commands = re.findall(r"tunestep (?:run|retry|results|report) [^`\"<]*", said)
+    assert len(commands) > 2
+    assert [command for command in commands if flag not in command] == []
+
+
+def test_a_failed_run_says_why_before_anything_else_and_what_it_did_not_cost() -> None:
+    made = record(outcome="FAILED", error={"Error": "PrerequisitesNotMet", "Cause": "No rows."}, job=None)
+    text = check_harmless(page(made)).text()
+    assert text.index("No rows.") < text.index(made.run_id) < text.index("Timeline")
+    assert "No training job was started, so nothing was billed." in text
+    assert "What was trained on" not in text
+    assert "nothing was billed" not in check_harmless(page(record())).text()
+
+
+def test_a_record_read_from_its_file_shows_the_techniques_own_metrics_first() -> None:
+    names = [*(f"actor/{letter}" for letter in "abcdefghijkl"), "critic/rewards/mean", "val/exact_match"]
+    made = record(
+        plan=make_plan(technique="RLVR", reward=RewardPlan(kind="function", value="math_answer")),
+        metrics=MetricsFound(
+            overview={name: {"first": 0.25, "last": 0.5, "points": 2} for name in names},
+            epochs=[{"epoch": epoch, **dict.fromkeys(names, epoch / 4)} for epoch in (1, 2)],
+        ),
+    )
+    read = msgspec.json.decode(canonical(made), type=RunRecord)
+    assert "| epoch | critic/rewards/mean | val/exact_match |" in markdown.summary(read)
+    assert chat.metrics_table(read).splitlines()[1].startswith("critic/rewards/mean")
+    assert wording.course(read) == (
+        "first → last epoch",
+        "critic/rewards/mean 0.25 → 0.5, val/exact_match 0.25 → 0.5",
+    )
+
+
+def test_without_epochs_the_course_is_that_of_single_values() -> None:
+    made = record(metrics=MetricsFound(overview={"total_loss": {"first": 5.5, "last": 1.5, "points": 18}}))
+    assert wording.course(made) == ("first → last value", "total_loss 5.5 → 1.5")
+
+
+def test_times_are_shown_without_the_signs_of_machines_and_other_text_as_it_is() -> None:
+    assert wording.moment("2026-11-22T12:00:00Z") == "2026-11-22 12:00:00"
+    assert wording.moment("soon") == "soon"
+
+
 def test_a_run_that_was_never_planned_has_a_report() -> None:
     bare = RunRecord(
         run_id="r",
@@ -214,7 +264,7 @@ def test_a_drawing_has_axes_a_description_and_nothing_but_shapes() -> None:
     assert root.attrib["role"] == "img"
     assert "100 values from step 1 to 100" in root.attrib["aria-label"]
     texts = [node.text for node in root.iter() if node.tag.endswith("text")]
-    assert {"step", "20", "0.5"} <= set(texts)
+    assert {"step", "20", "0.4"} <= set(texts)
     lines = [node for node in root.iter() if "line reactive" in node.attrib.get("class", "")]
     assert len(lines) == 2
     assert chart.smoothed
@@ -247,6 +297,31 @@ def test_values_that_no_scale_can_show_never_stop_a_report(values: list[float]) 
     check_harmless(page(record(), series=series(total_loss=values, other=[1.0, 2.0])))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.1, 0.1 + 3e-17],
+        [0.1, 0.1 + 3e-17] * 30,
+        [0.1] * 30,
+        [1e99, 1e99 + 1e84] * 30,
+        [1.0, 1.0 + 2e-9] * 30,
+        [0.0, 1e-320] * 30,
+    ],
+)
+def test_values_that_only_rounding_tells_apart_are_drawn_as_one(values: list[float]) -> None:
+    """A scale between two neighbouring numbers has no steps: a drawing of it would never end."""
+    (chart,) = charts("SFT", series(total_loss=values))
+    assert chart.svg
+    assert f"{len(values):,} values" in chart.says
+
+
+def test_few_values_are_drawn_with_a_dot_each_and_many_without() -> None:
+    few, many = charts("SFT", series(total_loss=[3.0, 2.0, 1.0], other=[float(n % 7) for n in range(60)]))
+    assert few.svg.count("<circle") == 3
+    assert "<circle" not in many.svg
+    assert (few.large, many.large) == (True, False)
+
+
 def test_there_are_never_more_charts_than_anybody_looks_at() -> None:
     assert len(charts("SFT", series(**{f"m{index}": [1.0] for index in range(40)}))) == MOST_CHARTS
 
@@ -262,6 +337,12 @@ def test_ticks_are_few_and_inside(steps: list[int]) -> None:
 def test_smoothing_leaves_a_constant_as_it_is(value: float, count: int) -> None:
     for _, found in smoothed([(float(step), value) for step in range(count)]):
         assert found == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@given(st.floats(-10, 10), st.floats(-5, 5))
+def test_smoothing_does_not_lag_behind_a_straight_course(start: float, slope: float) -> None:
+    line = [(float(step), start + slope * step) for step in range(101)]
+    assert smoothed(line)[50][1] == pytest.approx(line[50][1], abs=1e-4)
 
 
 # Spreadsheets
@@ -292,7 +373,7 @@ def test_any_metric_name_survives_the_spreadsheet(name: str) -> None:
 
 
 def test_the_short_text_has_outcome_numbers_cost_and_next_command() -> None:
-    text = markdown.summary(record(), console="https://console.example/x", flag="--local")
+    text = markdown.summary(record(rehearsal=True), console="https://console.example/x")
     for said in (
         f"**Run `{record().run_id}` succeeded.**",
         "| total_loss | 5.5 | 1.438 | 18 |",

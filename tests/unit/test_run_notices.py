@@ -222,7 +222,7 @@ def test_a_laptop_has_no_console_and_its_commands_say_local(w: World) -> None:
     deployed(w, "open")
     assert console_url(w.context, execution_arn(RUN_ID)) == ""
     w.begin()
-    stored(w)
+    stored(w, rehearsal=True)
     notify(w.context, w.event())
     message = w.notices()[0]["Message"]
     assert f"tunestep results {RUN_ID} --local" in message

@@ -17,9 +17,7 @@ _MOST_ROWS = 8
 _COLUMN = 28
 
 
-def notice(
-    record: RunRecord, *, log_tail: Sequence[str] = (), console: str = "", flag: str = ""
-) -> list[Block]:
+def notice(record: RunRecord, *, log_tail: Sequence[str] = (), console: str = "") -> list[Block]:
     """The end of a run: outcome, facts, metrics, the log's last lines, a link of ours, the next command."""
     said = "succeeded" if record.outcome == "SUCCEEDED" else "failed"
     blocks = [header(f"Run {said}: {one_line(record.run_id, 90)}"), section(_facts(record))]
@@ -28,7 +26,7 @@ def notice(
     if log_tail:
         blocks.append(preformatted("\n".join(one_line(line, 200) for line in log_tail)))
     step = wording.next_step(record)
-    return [*blocks, ending(f"{step.command} {flag}".strip(), console, first=step.first)]
+    return [*blocks, ending(f"{step.command} {wording.flag(record)}", console, first=step.first)]
 
 
 def _facts(record: RunRecord) -> str:
@@ -49,7 +47,7 @@ def _facts(record: RunRecord) -> str:
 def metrics_table(record: RunRecord) -> str:
     """First and last values as aligned text."""
     rows = [["metric", "first", "last"]]
-    rows += [row[:3] for row in wording.metric_rows(record.metrics.overview, most=_MOST_ROWS)]
+    rows += [row[:3] for row in wording.metric_rows(record, most=_MOST_ROWS)]
     return "\n".join(
         f"{one_line(name, _COLUMN):{_COLUMN}} {first:>10} {last:>10}" for name, first, last in rows
     )

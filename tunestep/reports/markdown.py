@@ -33,12 +33,12 @@ def table(columns: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {line} |" for line in lines]
 
 
-def summary(record: RunRecord, *, log_tail: Sequence[str] = (), console: str = "", flag: str = "") -> str:
+def summary(record: RunRecord, *, log_tail: Sequence[str] = (), console: str = "") -> str:
     """A run that ended, for people: outcome, metrics, cost, what is not known, and the next command.
 
-    ``console`` is a link of ours to the execution; ``flag`` is added to commands, as in ``--local``.
+    ``console`` is a link of ours to the execution.
     """
-    return "\n".join([*_outcome(record, log_tail), *_numbers(record), *_ending(record, console, flag)]) + "\n"
+    return "\n".join([*_outcome(record, log_tail), *_numbers(record), *_ending(record, console)]) + "\n"
 
 
 def _outcome(record: RunRecord, log_tail: Sequence[str]) -> list[str]:
@@ -73,24 +73,25 @@ def _numbers(record: RunRecord) -> list[str]:
     ]
     lines += [f"- {label}: {value}" for label, value in facts if value]
     if record.metrics.overview:
-        rows = wording.metric_rows(record.metrics.overview, most=8)
+        rows = wording.metric_rows(record, most=8)
         lines += ["", *table(["metric", "first", "last", "values"], rows)]
-    columns, epochs = wording.epoch_table(record.metrics.epochs, most_columns=4)
+    columns, epochs = wording.epoch_table(record, most_columns=4)
     if epochs:
         lines += ["", *table(columns, epochs)]
     return lines
 
 
-def _ending(record: RunRecord, console: str, flag: str) -> list[str]:
+def _ending(record: RunRecord, console: str) -> list[str]:
+    flag = wording.flag(record)
     lines = [""] + [f"- Not known: {text(gap)}" for gap in record.gaps[:_MOST_GAPS]]
     lines += [f"- Look at: {text(note)}" for note in record.metrics.notes[:_MOST_GAPS]]
     lines += ["", text(said)] if (said := wording.rehearsal(record)) else []
     if console:
         lines += ["", f"Console: <{console}>"]
-    report = f"tunestep report {record.run_id} --open {flag}".strip()
+    report = f"tunestep report {record.run_id} --open {flag}"
     return [*lines, "", following(wording.next_step(record), flag), f"Report: {code(report)}"]
 
 
 def following(step: NextStep, flag: str) -> str:
     """What to do next, as a line; ``flag`` is added to the command."""
-    return f"Next: {f'{step.first}, then ' if step.first else ''}{code(f'{step.command} {flag}'.strip())}"
+    return f"Next: {f'{step.first}, then ' if step.first else ''}{code(f'{step.command} {flag}')}"

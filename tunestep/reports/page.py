@@ -75,7 +75,7 @@ def _shown(value: Any) -> Any:
 
 def _view(record: RunRecord, samples: Mapping[str, Any]) -> dict[str, Any]:
     """What the template shows, in the words and numbers in which it shows them."""
-    columns, rows = wording.epoch_table(record.metrics.epochs)
+    columns, rows = wording.epoch_table(record)
     plan, job = record.plan, record.job
     reused = [f"Nothing was trained: the results are those of run {record.reused_from}."]
     return {
@@ -87,10 +87,11 @@ def _view(record: RunRecord, samples: Mapping[str, Any]) -> dict[str, Any]:
         "cause": wording.cause(record),
         "failure_reason": job.failure_reason if job else "",
         "next": wording.next_step(record),
+        "flag": wording.flag(record),
         "gaps": record.gaps,
         "warnings": [*(reused if record.reused_from else []), *samples.get("warnings", [])],
         "rehearsal": wording.rehearsal(record),
-        "metrics": wording.metric_rows(record.metrics.overview),
+        "metrics": wording.metric_rows(record),
         "epochs": {"columns": columns, "rows": rows} if rows else None,
         "samples": [_sample(entry) for entry in samples.get("samples", [])],
         "reward": _reward(record),
@@ -99,13 +100,18 @@ def _view(record: RunRecord, samples: Mapping[str, Any]) -> dict[str, Any]:
         "data_said": data_summary.sentences((record.dataset or {}).get("report") or {}),
         "findings": _findings(record),
         "timeline": [
-            (moment.at, moment.what, wording.duration(moment.seconds) if moment.seconds is not None else "")
+            (
+                wording.moment(moment.at),
+                moment.what,
+                wording.duration(moment.seconds) if moment.seconds is not None else "",
+            )
             for moment in record.timeline
         ],
         "cost": [
             ("estimated", *wording.used(record.cost.estimated)),
-            ("billed", *wording.used(record.cost.billed)),
+            *([("billed", *wording.used(record.cost.billed))] if job else []),
         ],
+        "no_job": job is None,
         "share": wording.share(record.cost),
         "decisions": _decisions(record),
         "licence_url": _link(record.licence.url if record.licence else ""),
@@ -118,9 +124,10 @@ def _view(record: RunRecord, samples: Mapping[str, Any]) -> dict[str, Any]:
 
 def _facts(record: RunRecord) -> list[tuple[str, str]]:
     plan, job = record.plan, record.job
+    ended = next((moment.at for moment in record.timeline if moment.what == "ended"), "")
     return [
         ("run", record.run_id),
-        ("first → last", wording.course(record)),
+        wording.course(record),
         ("model package", record.model_package_arn),
         ("base model", f"{plan.model.name} {plan.model.version}" if plan else ""),
         ("technique", f"{plan.technique} {plan.recipe.peft}".strip() if plan else ""),
@@ -128,7 +135,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("training time", wording.duration(job.training_seconds) if job and job.training_seconds else ""),
         ("billed", wording.billed(record.cost)),
         ("asked by", f"{record.origin.requester} ({record.origin.requester_assurance})"),
-        ("ended", next((moment.at for moment in record.timeline if moment.what == "ended"), "")),
+        ("ended", f"{wording.moment(ended)} UTC" if ended else ""),
     ]
 
 

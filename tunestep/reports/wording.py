@@ -1,13 +1,16 @@
 """Numbers, times and sentences of a record as people read them, shared by the page and the short text."""
 
-from collections.abc import Mapping
+import re
 from typing import Any
 
+from tunestep import metric_series
 from tunestep.next_step import NextStep, after_failure
 from tunestep.record_model import Cost, RunRecord, Used
 from tunestep.text import one_line
 
 NOT_KNOWN = "–"
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)Z")
 
 REHEARSAL = (
     "This was a rehearsal on a laptop: a tiny model stood in for {model}, and nothing was paid for. It shows "
@@ -95,6 +98,17 @@ def cause(record: RunRecord) -> str:
     return str((record.error or {}).get("Cause") or "No cause was given.")
 
 
+def flag(record: RunRecord) -> str:
+    """What leads a command to this run's stack: on a laptop there is only one."""
+    return "--local" if record.rehearsal else f"--stack {record.stack}"
+
+
+def moment(text: str) -> str:
+    """A time in UTC without the signs that only machines need; what is no such time stays as it is."""
+    found = _MOMENT.fullmatch(text)
+    return f"{found[1]} {found[2]}" if found else text
+
+
 def next_step(record: RunRecord) -> NextStep:
     """What to do next."""
     if record.outcome == "SUCCEEDED":
@@ -102,33 +116,44 @@ def next_step(record: RunRecord) -> NextStep:
     return after_failure(error_name(record), record.run_id, comes_first=record.duplicate_of)
 
 
-def course(record: RunRecord, most: int = 2) -> str:
-    """From where to where the most telling metrics went, in one phrase; empty without any."""
-    rows = metric_rows(record.metrics.overview, most=most)
-    return ", ".join(f"{name} {first} → {last}" for name, first, last, _ in rows)
+def course(record: RunRecord, most: int = 2) -> tuple[str, str]:
+    """What the most telling metrics did, and a label for that: means of epochs, which are steadier, or else
+    single values. Empty without any."""
+    rows = record.metrics.epochs
+    told = []
+    for name in _names(record)[:most]:
+        means = [row[name] for row in rows if name in row]
+        if len(means) > 1:
+            told.append(f"{one_line(name, 80)} {number(means[0])} → {number(means[-1])}")
+    if told:
+        return "first → last epoch", ", ".join(told)
+    values = metric_rows(record, most=most)
+    return "first → last value", ", ".join(f"{name} {first} → {last}" for name, first, last, _ in values)
 
 
-def metric_rows(overview: Mapping[str, Mapping[str, Any]], most: int = 40) -> list[list[str]]:
-    """Name, first value, last value and number of values of each metric."""
+def metric_rows(record: RunRecord, most: int = 40) -> list[list[str]]:
+    """Name, first value, last value and number of values of each metric, the most telling first."""
+    found = record.metrics.overview
     return [
-        [
-            one_line(name, 80),
-            number(found.get("first")),
-            number(found.get("last")),
-            number(found.get("points")),
-        ]
-        for name, found in list(overview.items())[:most]
+        [one_line(name, 80), *(number(found[name].get(key)) for key in ("first", "last", "points"))]
+        for name in _names(record)[:most]
     ]
 
 
-def epoch_table(epochs: list[dict[str, Any]], most_columns: int = 6) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of the table of epochs; both empty when no epoch has a value."""
-    rows = [row for row in epochs if len(row) > 1]
-    names = list(dict.fromkeys(key for row in rows for key in row if key != "epoch"))[:most_columns]
+def epoch_table(record: RunRecord, most_columns: int = 6) -> tuple[list[str], list[list[str]]]:
+    """Columns, the most telling metrics first, and rows of the table of epochs; both empty without values."""
+    rows = [row for row in record.metrics.epochs if len(row) > 1]
+    names = [name for name in _names(record) if any(name in row for row in rows)][:most_columns]
     if not names:
         return [], []
     columns = ["epoch", *(one_line(name, 60) for name in names)]
     return columns, [[number(row.get("epoch")), *(number(row.get(name)) for name in names)] for row in rows]
+
+
+def _names(record: RunRecord) -> list[str]:
+    """The record's metrics in order of importance, which its file with sorted keys does not keep."""
+    names = list(record.metrics.overview)
+    return metric_series.chosen(record.plan.technique, names) if record.plan else names
 
 
 def decided(record: RunRecord) -> str:
