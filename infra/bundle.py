@@ -33,7 +33,7 @@ REWARD_PACKAGES = ("reward_functions",)
 REWARD_ARCHITECTURE: Architecture = "x86_64"
 """jsonschema-rs has no arm64 wheel for the glibc of Lambda's Python 3.11."""
 
-LEFT_OUT = ("tunestep/cli", "tunestep/local")
+LEFT_OUT = ("tunestep/cli", "tunestep/local", "tunestep/operate")
 PARSED = ("lambdas", "tunestep")
 """Sources that call AWS; templates of notebooks are Python only in part."""
 LAYOUT = 3

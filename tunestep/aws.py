@@ -70,6 +70,7 @@ class Clients:
     ) -> None:
         self._session_args = {"region_name": region, "profile_name": profile}
         self._endpoint_url = endpoint_url
+        self._others: dict[str, Client] = {}
 
     @cached_property
     def session(self) -> Any:
@@ -93,6 +94,12 @@ class Clients:
                 signature_version=signature,
             ),
         )
+
+    def other(self, service: str) -> Client:
+        """A client of a service that no function of the stack calls: none of them carries its model."""
+        if service not in self._others:
+            self._others[service] = self._make(service, read_timeout=30)
+        return self._others[service]
 
     @cached_property
     def s3(self) -> Client:

@@ -90,6 +90,18 @@ def test_a_decision_is_taken_once_and_shown_to_the_second_comer(laptop: Laptop, 
     assert "ApprovalDeclined" in refused.json["error"]
 
 
+def test_the_doctor_finds_what_a_laptop_s_port_lacks_and_exits_1(stack: Stack) -> None:
+    wanted = ("bootstrap", "functions", "machine", "rules", "storage", "dead-letters", "hub")
+    checks = [word for name in wanted for word in ("--check", name)]
+    found = stack("doctor", *checks, "--json")
+    assert found.code == 1
+    assert [one["check"] for one in found.json["diagnoses"] if one["state"] == "broken"] == ["bootstrap"]
+    shown = stack("doctor", "--check", "bootstrap")
+    assert (shown.code, "npx --no-install cdk bootstrap aws://" in shown.out) == (1, True)
+    assert stack("doctor", "--check", "machine").code == 0
+    assert "there is no check 'nothing'" in stack("doctor", "--check", "nothing").err
+
+
 def test_stop_ends_the_run_and_says_how(laptop: Laptop, stack: Stack) -> None:
     run_id = stack("run", laptop.long_request("stop", hyperparameters=LONG), "--detach", "--json").json[
         "run_id"

@@ -7,6 +7,7 @@ from tests.docs.pages import ROOT
 from tests.infra.conftest import assembly, template
 from tests.infra.support import of_type
 from tunestep.errors import PUBLIC_NAMES
+from tunestep.operate.doctor import CHECKS
 
 __all__ = ["assembly", "template"]
 
@@ -21,6 +22,12 @@ def sections(chapter: str) -> list[str]:
 
 def test_every_error_has_a_section() -> None:
     assert sorted(sections("By error")) == sorted(PUBLIC_NAMES)
+
+
+def test_every_check_of_the_doctor_stands_in_the_table() -> None:
+    table = PAGE.split("\n## Is everything there?\n")[1].split("\n## ")[0]
+    listed = [name for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for name in row.split(", ")]
+    assert listed == [f"`{check.name}`" for check in CHECKS]
 
 
 def test_every_alarm_has_a_section(template: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Alarms, whom they tell, the dashboard, and what a customer-managed key needs for all of it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from reward_functions import catalog
 from tests.infra.support import FULL_STACK, of_type
 from tunestep import names
 from tunestep.key_policy import statements
+from tunestep.operate.doctor import machinery
 from tunestep.settings import SettingsInvalid
 from tunestep.settings_faults import RETENTIONS
 
@@ -42,6 +44,14 @@ def _watched(alarm: dict[str, Any]) -> set[tuple[str, str]]:
         return {(alarm["MetricName"], alarm["Dimensions"][0]["Value"])}
     metrics = [entry["MetricStat"]["Metric"] for entry in alarm["Metrics"] if "MetricStat" in entry]
     return {(metric["MetricName"], metric["Dimensions"][0]["Value"]) for metric in metrics}
+
+
+def test_the_rules_that_the_doctor_looks_for_are_those_of_the_template(template: dict[str, Any]) -> None:
+    wanted = [f"Triggers{rule}" for rule in machinery.RULES]
+    wanted += [f"Requests{rule}" for rule in machinery.SOURCE_RULES.values()]
+    made = of_type(template, "AWS::Events::Rule")
+    rules = [name for name, rule in made.items() if "EventBusName" not in rule]
+    assert sorted(re.sub(r"[0-9A-F]{8}$", "", name) for name in rules) == sorted(wanted)
 
 
 def test_failed_runs_lost_events_rejections_and_errors_raise_alarms(template: dict[str, Any]) -> None:

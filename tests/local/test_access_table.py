@@ -26,7 +26,7 @@ NEEDS = [
 CLIENTS = {"lambda": "lambda", "states": "stepfunctions", "bedrock": "bedrock-runtime"}
 """boto3's names of services that are signed for under another one."""
 
-NOT_OURS = ("tunestep/cli/", "tunestep/local/")
+NOT_OURS = ("tunestep/cli/", "tunestep/local/", "tunestep/operate/")
 """What runs with the user's credentials."""
 
 ALSO = ("tunestep/local/training/",)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reward": ("tunestep.cli.reward", "Try a reward on your data, list them, begin your own."),
     "data": ("tunestep.cli.data", "Check training data, and convert it."),
     "preset": ("tunestep.cli.preset", "Requests that wait for their data: add, list, remove."),
+    "doctor": ("tunestep.cli.doctor", "Look a stack over, with what to do where something is missing."),
     "settings": ("tunestep.cli.settings", "Check a settings file; the policy that its key needs."),
     "local": ("tunestep.cli.local", "The laptop cloud: start, stop, reset."),
 }

@@ -18,7 +18,7 @@ KEPT = 3
 
 _FILES = ("app.py", "cdk.json", "requirements/runtime.txt", "requirements/lambda-core.txt")
 _FOLDERS = ("infra", "lambdas", "tunestep", "reward_functions")
-_NOT_PACKAGED = ("tunestep/cli/", "tunestep/local/")
+_NOT_PACKAGED = ("tunestep/cli/", "tunestep/local/", "tunestep/operate/")
 _COMPLETE = "manifest.json"
 
 

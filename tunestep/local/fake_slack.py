@@ -106,6 +106,8 @@ class FakeSlack:
             return self._do(method, arguments)
 
     def _do(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if method == "auth.test":
+            return {"ok": True, "team_id": self._slack.team, "user": "tunestep"}
         if method != "views.open" and arguments["channel"] != self._slack.channel:
             return _error("channel_not_found")
         match method:

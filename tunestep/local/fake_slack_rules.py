@@ -171,6 +171,7 @@ _MESSAGE: dict[str, Field] = {
 }
 
 METHODS: dict[str, Check] = {
+    "auth.test": shape({}),
     "chat.postMessage": shape(
         {
             **_MESSAGE,
