@@ -15,7 +15,7 @@ UV_FLAGS := --require-hashes --only-binary :all: --compile-bytecode --link-mode 
 
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-cache
 
-.PHONY: help setup demo demo-rlvr demo-approval bench test test-all test-sdk test-transformers test-browser test-faults test-permissions \
+.PHONY: help setup demo demo-rlvr demo-approval bench test test-all test-sdk test-transformers test-browser test-faults test-permissions test-deploy cdk \
 	lint lock picture clean npm-packages
 
 help: ## show the targets
@@ -70,6 +70,14 @@ test-faults: setup ## ten thousand runs in which things go wrong, and a hundred 
 
 test-browser: setup $(BROWSER)/.installed ## the approval page in Chromium; pictures in build/browser
 	@PYTHONPATH=.:$(BROWSER) $(BIN)/python -m pytest -m browser -rs tests/browser
+
+cdk: setup node_modules/.installed ## CDK's own command, pinned, for `tunestep deploy`
+
+# The wheel's own npm command looks for its files in the wrong place.
+node_modules/.installed: package-lock.json package.json
+	@wheel=$$($(BIN)/python -c "from infra.node import wheel; print(wheel())"); \
+	  PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --silent --no-audit --no-fund
+	@touch $@
 
 npm-packages: setup $(NPM)/node_modules/.installed ## other people's readers of state machines, for the slow tests
 

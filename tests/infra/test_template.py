@@ -434,3 +434,13 @@ def test_dead_letters_are_encrypted_take_tls_only_and_stay_14_days(
     assert [rule["Condition"] for rule in rules if rule["Effect"] == "Deny"] == [
         {"Bool": {"aws:SecureTransport": "false"}}
     ]
+
+
+def test_what_outlives_the_stack_is_what_destroy_says(template: dict[str, Any]) -> None:
+    kept = {
+        resource["Type"] for resource in template["Resources"].values() if resource.get("DeletionPolicy") == "Retain"
+    }
+    assert kept == {"AWS::S3::Bucket", "AWS::DynamoDB::Table"}
+    tables = {table["TableName"] for table in of_type(template, "AWS::DynamoDB::Table").values()}
+    said = str(leftovers("tunestep", "BUCKET"))
+    assert all(name in said for name in (*tables, "bucket BUCKET"))

@@ -36,6 +36,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("tunestep.cli.data", "Check training data, and convert it."),
     "preset": ("tunestep.cli.preset", "Requests that wait for their data: add, list, remove."),
     "doctor": ("tunestep.cli.doctor", "Look a stack over, with what to do where something is missing."),
+    "deploy": ("tunestep.cli.deploy", "Deploy the stack of a settings file with the pinned CDK command."),
+    "destroy": ("tunestep.cli.deploy", "Delete a stack; refuses while runs are under way."),
+    "probe": ("tunestep.cli.probe", "Try in an account what is only believed of AWS; the first owner does."),
     "settings": ("tunestep.cli.settings", "Check a settings file; the policy that its key needs."),
     "local": ("tunestep.cli.local", "The laptop cloud: start, stop, reset."),
 }

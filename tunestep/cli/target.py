@@ -49,6 +49,10 @@ class Target:
     def table(self) -> str:
         return names.table_name(self.stack)
 
+    @property
+    def machine_arn(self) -> str:
+        return names.machine_arn(self.stack, self.account, self.region)
+
     def execution_arn(self, run_id: str) -> str:
         return names.execution_arn(self.stack, self.account, self.region, run_id)
 
