@@ -52,6 +52,9 @@ test: setup ## lint, types and every fast test
 test-all: setup npm-packages ## the tests and the slow groups, with each group's share of the time
 	@$(BIN)/python scripts/test_all.py
 
+test-deploy: setup cdk ## synthesis by the pinned CDK command, cdk-nag, cfn-lint, permissions, hashes, docs
+	@$(BIN)/python -m pytest tests/infra tests/docs tests/unit/test_deploying.py
+
 test-permissions: setup ## whole runs on the laptop, then every permission of a role that none of them used
 	@rm -f build/permissions-used.jsonl; mkdir -p build
 	@TUNESTEP_PERMISSIONS_USED=$(CURDIR)/build/permissions-used.jsonl $(BIN)/python -m pytest tests/local

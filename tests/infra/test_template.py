@@ -15,6 +15,7 @@ from reward_functions import catalog
 from tests.infra.support import FULL_SETTINGS, FULL_STACK, of_type, run_app, statements
 from tunestep import environment, names, settings
 from tunestep.dataset_check import DEADLINE_SECONDS
+from tunestep.operate.leftovers import leftovers
 
 REWARDS = catalog.names()
 ROUTES = 7
@@ -438,7 +439,9 @@ def test_dead_letters_are_encrypted_take_tls_only_and_stay_14_days(
 
 def test_what_outlives_the_stack_is_what_destroy_says(template: dict[str, Any]) -> None:
     kept = {
-        resource["Type"] for resource in template["Resources"].values() if resource.get("DeletionPolicy") == "Retain"
+        resource["Type"]
+        for resource in template["Resources"].values()
+        if resource.get("DeletionPolicy") == "Retain"
     }
     assert kept == {"AWS::S3::Bucket", "AWS::DynamoDB::Table"}
     tables = {table["TableName"] for table in of_type(template, "AWS::DynamoDB::Table").values()}

@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tunestep import names
+from tunestep.checks.calls import ask
 from tunestep.metrics import MetricsUnavailable, Point
 from tunestep.operate.probe import making
 from tunestep.operate.probe.looking import mlflow_reader
@@ -83,20 +84,20 @@ def _execution(trial: Trial, run_id: str) -> dict[str, Any]:
 def _job_of(trial: Trial, run_id: str) -> str | None:
     """The run's training job once there is one; None when the run ends without, or waits for too long."""
     key = {"pk": {"S": f"RUN#{run_id}"}, "sk": {"S": "RUN"}}
-    table, job = names.table_name(trial.stack.name), ""
+    table = names.table_name(trial.stack.name)
+    found: list[str] = []
 
     def looked() -> bool:
-        nonlocal job
+        over = _execution(trial, run_id).get("status") != "RUNNING"
         item = trial.clients.dynamodb.get_item(TableName=table, Key=key).get("Item", {})
+        # The name is written down before the job is asked for.
         job = item.get("job_name", {}).get("S", "")
-        return bool(job) or _execution(trial, run_id).get("status") != "RUNNING"
+        if job and not ask(trial.clients.sagemaker.describe_training_job, TrainingJobName=job).problem:
+            found.append(job)
+        return bool(found) or over
 
     _wait(trial, looked, trial.max_wait_seconds)
-    try:
-        trial.clients.sagemaker.describe_training_job(TrainingJobName=job or "none")
-    except ClientError:
-        return None
-    return job
+    return found[0] if found else None
 
 
 def _wait(trial: Trial, holds: Any, seconds: float) -> bool:
