@@ -15,7 +15,7 @@ UV_FLAGS := --require-hashes --only-binary :all: --compile-bytecode --link-mode 
 
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-cache
 
-.PHONY: help setup demo demo-rlvr demo-approval bench test test-all test-sdk test-transformers test-browser test-faults test-permissions test-deploy cdk \
+.PHONY: help setup demo demo-rlvr demo-approval bench test test-all test-sdk test-transformers test-browser test-faults test-permissions test-deploy cdk permissions-table \
 	lint lock picture clean npm-packages
 
 help: ## show the targets
@@ -52,7 +52,7 @@ test: setup ## lint, types and every fast test
 test-all: setup npm-packages ## the tests and the slow groups, with each group's share of the time
 	@$(BIN)/python scripts/test_all.py
 
-test-deploy: setup cdk ## synthesis by the pinned CDK command, cdk-nag, cfn-lint, permissions, hashes, docs
+test-deploy: setup cdk npm-packages ## synthesis by the pinned CDK command, cdk-nag, cfn-lint, permissions, hashes, docs
 	@$(BIN)/python -m pytest tests/infra tests/docs tests/unit/test_deploying.py
 
 test-permissions: setup ## whole runs on the laptop, then every permission of a role that none of them used
@@ -129,6 +129,10 @@ lock: ## compile the locks again (requirements/transformers.in says how its own 
 picture: setup ## draw the README's picture of the state machine again
 	@TUNESTEP_SYNTH=local CDK_OUTDIR=$(VENV)/picture $(BIN)/python app.py
 	@PYTHONPATH=. $(BIN)/python scripts/picture.py $(VENV)/picture/tunestep.template.json
+
+permissions-table: setup ## write the table of permissions in docs/security.md again
+	@TUNESTEP_SYNTH=local CDK_OUTDIR=$(VENV)/picture $(BIN)/python app.py
+	@PYTHONPATH=. $(BIN)/python scripts/permissions.py $(VENV)/picture/tunestep.template.json
 
 clean: ## remove what the build made, but not runs (.tunestep)
 	@rm -rf $(VENV) $(SDK) $(TRANSFORMERS) $(BENCH) $(BROWSER) build cdk.out node_modules $(NPM)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 UNMARKED = "not slow and not faults and not sdk and not browser"
 
+SIDE_BY_SIDE = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "slow"]
+DEPLOY = ("tests/infra", "tests/docs")
+"""What a deployment rests on: synthesis, cdk-nag, cfn-lint, permissions, hashes, and the pages."""
+
 FAST: dict[str, list[list[str]]] = {
     "lint": [
         [PYTHON, "-m", "ruff", "check", "."],
@@ -30,7 +34,9 @@ FAST: dict[str, list[list[str]]] = {
     "tests": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", UNMARKED]],
 }
 SLOW: dict[str, list[list[str]]] = {
-    "slow": [[PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "slow"]],
+    # The fast tests of these folders have run already; `make test-deploy` alone runs both kinds.
+    "slow": [[*SIDE_BY_SIDE, *(f"--ignore={folder}" for folder in DEPLOY)]],
+    "deploy": [[*SIDE_BY_SIDE, *DEPLOY]],
     "faults": [["make", "--no-print-directory", "test-faults"]],
     "browser": [["make", "--no-print-directory", "test-browser"]],
     "sdk": [["make", "--no-print-directory", "test-sdk"]],

@@ -25,8 +25,21 @@ NOT_RUN = {
     ".venv/bin/tunestep reward new my_reward": (
         "writes into reward_functions/; tests/cli/test_reward.py does it in a folder of its own"
     ),
-    "npm ci": "tried by tests/infra/test_synthesis.py",
-    "npx --no-install cdk deploy": "needs an AWS account",
+    "make cdk": "downloads; tests/infra/test_synthesis.py installs the same lock",
+    ".venv/bin/tunestep deploy --dry-run": "needs `make cdk`; tests/unit/test_deploying.py runs it",
+    "npx --no-install cdk bootstrap aws://111122223333/us-west-2": "needs an AWS account",
+    ".venv/bin/tunestep deploy --profile PROFILE --region us-west-2": (
+        "needs an AWS account; tests/unit/test_deploying.py runs it with a CDK that notes what it is asked"
+    ),
+    ".venv/bin/tunestep doctor --stack tunestep --profile PROFILE --region us-west-2": (
+        "needs an AWS account; tests/cli/test_stack.py runs it against the laptop's port"
+    ),
+    ".venv/bin/tunestep probe --stack tunestep --profile PROFILE --region us-west-2": (
+        "needs an AWS account; tests/local/test_probe.py runs it on the laptop cloud"
+    ),
+    ".venv/bin/tunestep probe --stack tunestep --profile PROFILE --region us-west-2 --spend-cap-usd 20": (
+        "needs an AWS account; tests/local/test_probe.py runs it on the laptop cloud"
+    ),
     "tunestep run examples/sft/request.json --stack tunestep --profile PROFILE --region us-west-2": (
         "needs an AWS account; tests/cli/test_stack.py runs it against the laptop's port"
     ),
@@ -82,4 +95,4 @@ def test_the_commands_of_a_block_work(block: Block, environment: dict[str, str])
 def test_what_is_not_run_is_still_shown_and_little() -> None:
     shown = [line for _, line in commands()]
     assert set(NOT_RUN) <= set(shown)
-    assert len(NOT_RUN) == 10
+    assert len(NOT_RUN) == 15

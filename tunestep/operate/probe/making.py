@@ -17,7 +17,7 @@ REWARD = "exact_match"
 
 def request(trial: Trial, technique: str = "SFT") -> dict[str, Any]:
     """The tiny request of the paid checks, with limits that the stack enforces."""
-    limits: dict[str, Any] = {"max_runtime": "1h", "max_tokens": 100_000}
+    limits: dict[str, Any] = {"max_runtime": "1h", "max_tokens": 1_000_000}
     if cap := trial.known.get("cap_per_run"):
         limits["max_cost_usd"] = cap
     made: dict[str, Any] = {

@@ -15,7 +15,7 @@ _HTTP = frozenset({"ResponseMetadata"})
 
 
 class Recorder:
-    """Listens to every client that ``clients`` makes after this."""
+    """Listens to every client that ``clients`` makes after this, and to none that it made before."""
 
     def __init__(self, clients: Clients, redactor: Redactor, folder: Path) -> None:
         self._redactor, self._folder = redactor, folder
