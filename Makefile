@@ -54,6 +54,7 @@ test-all: setup npm-packages ## the tests and the slow groups, with each group's
 
 test-deploy: setup cdk npm-packages ## synthesis by the pinned CDK command, cdk-nag, cfn-lint, permissions, hashes, docs
 	@$(BIN)/python -m pytest tests/infra tests/docs tests/unit/test_deploying.py
+	@PYTHONPATH=. $(BIN)/python -m tests.docs.exempt
 
 test-permissions: setup ## whole runs on the laptop, then every permission of a role that none of them used
 	@rm -f build/permissions-used.jsonl; mkdir -p build

@@ -36,7 +36,7 @@ FAST: dict[str, list[list[str]]] = {
 SLOW: dict[str, list[list[str]]] = {
     # The fast tests of these folders have run already; `make test-deploy` alone runs both kinds.
     "slow": [[*SIDE_BY_SIDE, *(f"--ignore={folder}" for folder in DEPLOY)]],
-    "deploy": [[*SIDE_BY_SIDE, *DEPLOY]],
+    "deploy": [[*SIDE_BY_SIDE, *DEPLOY], [PYTHON, "-m", "tests.docs.exempt"]],
     "faults": [["make", "--no-print-directory", "test-faults"]],
     "browser": [["make", "--no-print-directory", "test-browser"]],
     "sdk": [["make", "--no-print-directory", "test-sdk"]],
