@@ -164,7 +164,7 @@ def end_run(context: Context, run_id: str, name: str, cause: str, request: Any) 
         steps.run("free the content", lambda: claims.release(context, run_id, run))
     steps.run("settle the budget", lambda: budgets.settle(context, run_id))
     settled = steps.run("settle the bill", lambda: _settle(context, run_id))
-    forgotten = [runs.PENDING_APPROVAL, runs.PENDING_STOP]
+    forgotten = [runs.PENDING_APPROVAL, runs.PENDING_STOP, runs.PENDING_RUN]
     if gone and settled and not _still_bills(steps):
         forgotten.append(runs.PENDING_TRAINING)
     for sk in forgotten:

@@ -46,6 +46,10 @@ def execution_detail(context: Context, execution_arn: str) -> dict[str, Any]:
     found = _described(context, execution_arn)
     if found is None:
         return {"name": execution_arn.rsplit(":", 1)[-1], "status": "ABORTED", "cause": "It does not exist."}
+    return _detail(found)
+
+
+def _detail(found: dict[str, Any]) -> dict[str, Any]:
     return {key: found[key] for key in ("name", "status", "error", "cause", "input") if key in found}
 
 
@@ -56,7 +60,11 @@ def _age(context: Context, item: Item) -> float:
 
 def _leftover(context: Context, run_id: str, item: Item) -> str | None:
     """Clean up after a pending item whose execution is gone; None when it still runs."""
-    detail = execution_detail(context, item.get("execution_arn") or context.execution_arn(run_id))
+    arn = item.get("execution_arn") or context.execution_arn(run_id)
+    return _over(context, run_id, item, execution_detail(context, arn))
+
+
+def _over(context: Context, run_id: str, item: Item, detail: dict[str, Any]) -> str | None:
     if detail["status"] in ("RUNNING", "PENDING_REDRIVE"):
         return None
     if detail["status"] == "SUCCEEDED":
@@ -120,23 +128,28 @@ def _stop(context: Context, run_id: str, item: Item) -> str:
     return "stopped again"
 
 
-def _start(context: Context, run_id: str, item: Item) -> str:
-    """A start that did not come to its end: the run is there, or it never will be and is marked so."""
+def _run(context: Context, run_id: str, item: Item) -> str:
+    """A run from its start to its end: it is there, or it is over, or it never will be and is marked so."""
+    found = _described(context, item["execution_arn"])
+    if found is not None:
+        done = _over(context, run_id, item, _detail(found))
+        if done and context.runs.run(run_id) is None:
+            context.runs.delete_pending(run_id, runs.PENDING_RUN)
+        return done or "running"
     if _age(context, item) < START_PATIENCE_SECONDS:
         return "starting"
     run = context.runs.run(run_id)
-    listed = run is not None and run.get("status") == runs.STARTED
-    if listed and _described(context, item["execution_arn"]) is None:
+    if run is not None and run.get("status") == runs.STARTED:
         mark_not_started(context, run_id, "What starts runs ended before it had started this one.")
-    context.runs.delete_pending(run_id, runs.PENDING_START)
+    context.runs.delete_pending(run_id, runs.PENDING_RUN)
     return "cleared"
 
 
 _LOOKS: tuple[tuple[str, Callable[[Context, str, Item], str]], ...] = (
-    (runs.KIND_START, _start),
     (runs.KIND_TRAINING, _training),
     (runs.KIND_APPROVAL, _approval),
     (runs.KIND_STOP, _stop),
+    (runs.KIND_PENDING_RUN, _run),
 )
 
 

@@ -16,6 +16,7 @@ from tunestep.next_step import NextStep, after_failure
 from tunestep.record_model import RunRecord
 from tunestep.reports import chat, markdown
 from tunestep.run_files import LOG_TAIL, RECORD
+from tunestep.runs import Item
 from tunestep.settings import NoticeChannel
 from tunestep.text import one_line
 
@@ -63,9 +64,15 @@ def started(context: Context, event: StatusEvent) -> dict[str, Any]:
     arn = context.execution_arn(run_id)
     if not run_id or event.detail.get("executionArn") != arn:
         return {"notified": False}
-    context.runs.put_new(runs.console_run(run_id, arn, context.timestamp()))
-    run = context.runs.run(run_id) or {}
+    run = context.runs.run(run_id) or _from_console(context, run_id, arn)
     return _tell(context, "start", run_id, run, lambda: _beginning(context, run_id, run))
+
+
+def _from_console(context: Context, run_id: str, execution_arn: str) -> Item:
+    now = context.timestamp()
+    context.runs.put_new(runs.pending_run(run_id, execution_arn, now))
+    context.runs.put_new(runs.console_run(run_id, execution_arn, now))
+    return context.runs.run(run_id) or {}
 
 
 def notify(context: Context, event: StepEvent) -> dict[str, Any]:

@@ -30,13 +30,13 @@ Item = dict[str, Any]
 RUN = "RUN"
 APPROVAL = "APPROVAL"
 JOB = "JOB"
-PENDING_START = "PENDING#start"
+PENDING_RUN = "PENDING#run"
 PENDING_TRAINING = "PENDING#training"
 PENDING_APPROVAL = "PENDING#approval"
 PENDING_STOP = "PENDING#stop"
 
 KIND_RUN = "run"
-KIND_START = "pending_start"
+KIND_PENDING_RUN = "pending_run"
 KIND_TRAINING = "pending_training"
 KIND_APPROVAL = "pending_approval"
 KIND_STOP = "pending_stop"
@@ -76,6 +76,22 @@ def console_run(run_id: str, execution_arn: str, created_at: str) -> Item:
         "force": False,
         "created_at": created_at,
         "status": STARTED,
+    }
+
+
+def pending_run(run_id: str, execution_arn: str, created_at: str) -> Item:
+    """What makes the reconciler look after a run from its start to its end, whatever it waits for.
+
+    Written before the run, deleted after it: an execution that ends between two waits, and whose event is
+    lost, would otherwise be listed as started for ever.
+    """
+    return {
+        "pk": run_pk(run_id),
+        "sk": PENDING_RUN,
+        "kind": KIND_PENDING_RUN,
+        "run_id": run_id,
+        "execution_arn": execution_arn,
+        "created_at": created_at,
     }
 
 

@@ -167,14 +167,14 @@ def _begin_under(context: Context, item: Item, document: Any) -> str | None:
     First of all what makes the reconciler look for the execution is written: a function that dies in
     between leaves no run that is listed as started for ever.
     """
-    marker = {name: item[name] for name in ("pk", "run_id", "execution_arn", "created_at")}
-    marked = context.runs.put_new({**marker, "sk": runs.PENDING_START, "kind": runs.KIND_START})
+    marker = runs.pending_run(item["run_id"], item["execution_arn"], item["created_at"])
+    marked = context.runs.put_new(marker)
     reserved = context.runs.put_new(item)
     ours = not reserved and _asked_before(context, item)
     # A name may be free in the table and taken by an execution that the console started.
     arn = _begin(context, item, document, repeated=ours) if reserved or ours else None
-    if marked or arn:
-        context.runs.delete_pending(item["run_id"], runs.PENDING_START)
+    if marked and not arn:
+        context.runs.delete_pending(item["run_id"], runs.PENDING_RUN)
     return arn
 
 
@@ -235,7 +235,7 @@ def mark_not_started(context: Context, run_id: str, cause: str) -> None:
             "ended_at": context.timestamp(),
         },
     )
-    context.runs.delete_pending(run_id, runs.PENDING_START)
+    context.runs.delete_pending(run_id, runs.PENDING_RUN)
 
 
 def _give_back(context: Context, run_id: str) -> None:

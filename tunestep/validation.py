@@ -13,7 +13,7 @@ from tunestep.plan import PlanContext, PlanOutcome, make_plan
 from tunestep.plan_model import Plan
 from tunestep.request import Request, RequestInvalid, parse, request_hash
 from tunestep.run_files import FINDINGS, PLAN
-from tunestep.runs import KIND_RUN, NOT_STARTED, RUN, STARTED, run_pk
+from tunestep.runs import ENDED, KIND_RUN, NOT_STARTED, RUN, STARTED, Item, pending_run, run_pk
 from tunestep.text import visible
 
 SHOWN_FINDINGS = 20
@@ -162,14 +162,14 @@ def _record(context: Context, event: StepEvent, request: Request | None, plan_sh
     if plan_sha256:
         facts["plan_sha256"] = plan_sha256
     # A start whose answer was lost counts as not started, until the execution shows that it was.
-    context.runs.update_run(
+    revived = context.runs.update_run(
         event.run_id,
         {"status": STARTED},
         remove=("outcome", "error", "cause", "ended_at"),
         condition="#outcome = :none",
         values={":none": NOT_STARTED},
     )
-    context.runs.update(
+    run = context.runs.update(
         run_pk(event.run_id),
         RUN,
         facts,
@@ -185,6 +185,13 @@ def _record(context: Context, event: StepEvent, request: Request | None, plan_sh
             "status": STARTED,
         },
     )
+    if run and (revived or run["source"] == "console") and run["status"] != ENDED:
+        _look_after(context, pending_run(event.run_id, event.execution.arn, run["created_at"]))
+
+
+def _look_after(context: Context, pending: Item) -> None:
+    facts = {name: value for name, value in pending.items() if name not in ("pk", "sk")}
+    context.runs.update(pending["pk"], pending["sk"], {}, defaults=facts)
 
 
 def _summary(plan: Plan) -> dict[str, Any]:

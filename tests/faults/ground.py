@@ -1,5 +1,6 @@
 """What all schedules of one process share: the account's S3 and IAM, the template's machine and rules."""
 
+import functools
 import gc
 import json
 import os
@@ -18,7 +19,7 @@ import botocore.signers
 import botocore.useragent
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
-from moto.core.serialize import BaseJSONSerializer
+from moto.core.base_backend import BaseBackend
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.utilities import dynamo_to_dict
 
@@ -132,14 +133,13 @@ class _Moment:
         self._clock.advance(seconds)
 
 
-_serialize_structure = BaseJSONSerializer._serialize_type_structure
+_put_together = BaseBackend.urls.fget
 
 
-def _attribute_values_as_they_are(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
-    if shape.name == "AttributeValue" and isinstance(value, dict):
-        serialized[key] = value
-    else:
-        _serialize_structure(self, serialized, value, shape, key)
+@functools.cache
+def _urls(backend: BaseBackend) -> dict[str, Any]:
+    found: dict[str, Any] = _put_together(backend)
+    return found
 
 
 _sign = botocore.signers.RequestSigner.sign
@@ -154,11 +154,10 @@ def _sign_for_s3_only(signer: Any, operation: str, request: Any, *rest: Any, **o
 def _without_ceremony(stack: ExitStack) -> None:
     """Leave out what takes most of the time and decides nothing here.
 
-    moto looks for each member of each attribute value under many names; nobody checks a signature or reads
-    a user agent.
+    moto puts together every address of a service for every request; nobody checks a signature or reads a user
+    agent.
     """
-    values = "_serialize_type_structure"
-    stack.enter_context(patch.object(BaseJSONSerializer, values, _attribute_values_as_they_are))
+    stack.enter_context(patch.object(BaseBackend, "urls", property(_urls)))
     stack.enter_context(patch.object(botocore.signers.RequestSigner, "sign", _sign_for_s3_only))
     stack.enter_context(patch.object(botocore.useragent.UserAgentString, "to_string", lambda _: "tests"))
 
@@ -181,7 +180,7 @@ def ground() -> Iterator[Ground]:
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, environment))
         stack.enter_context(mock_aws())
-        clock, wire = VirtualClock(), Wire()
+        clock, wire = VirtualClock(), Wire(account=ACCOUNT, region=REGION)
         stack.enter_context(patch.object(botocore.endpoint, "time", _Moment(clock)))
         # A schedule's faults must not use up the patience of the next one's clients.
         stack.enter_context(patch.object(botocore.retries.quota.RetryQuota, "acquire", lambda *_: True))

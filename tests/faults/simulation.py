@@ -165,8 +165,10 @@ class Simulation:
             self._ticks = iter(())
 
     def _stir(self) -> None:
-        """Something happened besides the clock's own turn: the reconciler is looked for again."""
+        """Something happened besides the clock's own turn: the reconciler's next turns count again."""
         self._ticks = iter(PATIENCE)
+        if self._tick_at is not None:
+            self._tick_at = min(self._tick_at, self.clock.now() + PATIENCE[0])
 
     def say(self, text: str) -> None:
         self.journal.append(f"{self.clock.now() - self.began:8.0f} s  {text}")

@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
-from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
+from moto.core.models import botocore_stubber
 
+from tests.faults import dynamodb
 from tests.faults.permissions import Permissions
 from tunestep.aws import Client, Clients
 from tunestep.local import iam, moto_backend
@@ -75,6 +76,8 @@ class Frame:
 class Wire:
     """Where requests go, what was planned to go wrong, and what did."""
 
+    account: str
+    region: str
     services: dict[str, Any] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     meet: Callable[[str], None] = lambda _: None
@@ -130,7 +133,9 @@ class Wire:
     def _deliver(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse:
         _, name, operation = event_name.split(".")
         if operation == "SimulatePrincipalPolicy":
-            return _over_wsgi(_simulate_policy, request)
+            return _over_wsgi(self._simulate_policy, request)
+        if name == "dynamodb":
+            return dynamodb.deliver(event_name, request, account=self.account, region=self.region)
         service = self.services.get(name)
         if service is None:
             answer = botocore_stubber(event_name, request)
@@ -138,10 +143,9 @@ class Wire:
             return answer
         return _over_wsgi(service, request)
 
-
-def _simulate_policy(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-    roles = moto_backend.roles(DEFAULT_ACCOUNT_ID)
-    return iam.answer(environ["wsgi.input"].read(), roles, start_response)
+    def _simulate_policy(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        roles = moto_backend.roles(self.account)
+        return iam.answer(environ["wsgi.input"].read(), roles, start_response)
 
 
 def _over_wsgi(service: Any, request: AWSPreparedRequest) -> AWSResponse:

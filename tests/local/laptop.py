@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 
 from tests.support.permissions_used import GATHERED_IN
-from tunestep import names
+from tunestep import names, runs
 from tunestep.local import control
 from tunestep.local.access import usage
 
@@ -251,10 +251,10 @@ class Laptop:
         return {key: next(iter(value.values())) for key, value in answer.get("Item", {}).items()}
 
     def pending(self) -> list[str]:
-        """Keys of everything in the table that still waits for something."""
+        """Keys of everything in the table that still waits for something, besides the ends of runs."""
         found = self.client("dynamodb").scan(TableName=names.table_name("tunestep"))["Items"]
         keys = [f"{item['pk']['S']} {item['sk']['S']}" for item in found]
-        return [key for key in keys if "PENDING#" in key]
+        return [key for key in keys if "PENDING#" in key and not key.endswith(runs.PENDING_RUN)]
 
     def job(self, run_id: str) -> dict[str, Any]:
         """The training job of a run as SageMaker describes it; empty while there is none."""

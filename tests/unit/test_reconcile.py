@@ -110,6 +110,40 @@ def test_a_start_in_flight_is_not_disturbed(w: World) -> None:
     assert reconcile(w.context)["states"] == {"starting": 1}
 
 
+def _begun(w: World) -> None:
+    w.begin()
+    arn = w.context.execution_arn(RUN_ID)
+    w.runs.put(runs.pending_run(RUN_ID, arn, w.context.timestamp()))
+
+
+def test_a_run_that_ended_between_two_waits_with_its_event_lost_is_ended(w: World) -> None:
+    _begun(w)
+    _execution(w, "ABORTED")
+    assert reconcile(w.context)["states"] == {"cleaned up": 1}
+    run = w.runs.run(RUN_ID) or {}
+    assert (run["status"], run["outcome"]) == ("ENDED", "FAILED")
+    assert reconcile(w.context)["looked_at"] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "left"), [("RUNNING", "running", 1), ("SUCCEEDED", "cleared", 0)]
+)
+def test_a_run_is_looked_after_until_it_is_over(w: World, status: str, state: str, left: int) -> None:
+    _begun(w)
+    _execution(w, status)
+    assert reconcile(w.context)["states"] == {state: 1}
+    assert len(list(w.runs.by_kind("pending_run"))) == left
+    assert (w.runs.run(RUN_ID) or {})["status"] == "STARTED"
+
+
+def test_a_name_that_was_given_back_is_not_looked_after_for_ever(w: World) -> None:
+    arn = w.context.execution_arn(RUN_ID)
+    w.runs.put(runs.pending_run(RUN_ID, arn, w.context.timestamp()))
+    _execution(w, "FAILED")
+    assert reconcile(w.context)["states"] == {"cleaned up": 1}
+    assert list(w.runs.by_kind("pending_run")) == []
+
+
 def test_a_stored_decision_that_was_not_delivered_is_delivered(w: World) -> None:
     w.begin()
     key = {"pk": f"RUN#{RUN_ID}", "created_at": w.context.timestamp()}

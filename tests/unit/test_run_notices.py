@@ -132,6 +132,7 @@ def test_an_execution_that_the_console_started_has_an_item_from_its_beginning(w:
     started(w.context, BEGAN)
     run = w.runs.run(RUN_ID) or {}
     assert (run["source"], run["status"]) == ("console", "STARTED")
+    assert [pending["run_id"] for pending in w.runs.by_kind("pending_run")] == [RUN_ID]
     w.begin(requester="ann")
     started(w.context, BEGAN)
     assert (w.runs.run(RUN_ID) or {})["requester"] == "ann"

@@ -124,10 +124,10 @@ def test_a_start_that_dies_half_way_is_closed_by_the_reconciler(
     with pytest.raises(Died):
         _start(w)
     monkeypatch.undo()
+    w.sfn_stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
     assert reconcile(w.context)["states"] == {"starting": 1}
     w.clock.forward(1801)
-    if call == "start_execution":
-        w.sfn_stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    w.sfn_stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
     assert reconcile(w.context)["states"] == {"cleared": 1}
     ended = [(run["status"], run["outcome"]) for run in w.runs.by_kind("run")]
     assert ended == ([("ENDED", "NOT_STARTED")] if call == "start_execution" else [])
@@ -148,7 +148,7 @@ def test_a_name_written_twice_because_an_answer_was_lost_is_ours(
     _starts(w, run_id := f"customer-support-{HASH}-1")
     assert _start(w)["run_id"] == run_id
     assert [run["status"] for run in w.runs.by_kind("run")] == ["STARTED"]
-    assert list(w.runs.by_kind("pending_start")) == []
+    assert [pending["run_id"] for pending in w.runs.by_kind("pending_run")] == [run_id]
 
 
 def test_throttling_is_said_to_pass(w: World) -> None:

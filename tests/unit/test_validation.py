@@ -72,8 +72,13 @@ def test_a_good_request_is_summarised_and_its_plan_stored_and_recorded(bench: Be
     assert run["plan_sha256"] == summary["sha256"]
     assert run["request_hash"] == request_hash(parse(REQUEST)) == summary["request_hash"]
     assert (run["source"], run["requester_assurance"]) == ("console", "unverified")
+    assert _looked_after(bench) == [RUN_ID]
     later = bench.event(REQUEST, plan=summary)
     assert plan_of(bench.context, later).training_data.uri == DATA
+
+
+def _looked_after(bench: Bench) -> list[str]:
+    return [pending["run_id"] for pending in bench.context.runs.by_kind("pending_run")]
 
 
 def test_what_the_start_function_wrote_is_kept(bench: Bench) -> None:
@@ -90,14 +95,16 @@ def test_what_the_start_function_wrote_is_kept(bench: Bench) -> None:
     validate(bench.context, bench.event(REQUEST))
     run = bench.context.runs.run(RUN_ID) or {}
     assert (run["source"], run["requester"], run["attempt"]) == ("cli", "ann", 4)
+    assert _looked_after(bench) == []
 
 
 def test_a_start_that_was_thought_lost_counts_as_started_again(bench: Bench) -> None:
-    item = {"pk": f"RUN#{RUN_ID}", "sk": "RUN", "status": "ENDED", "outcome": "NOT_STARTED", "error": "x"}
+    item = {"pk": f"RUN#{RUN_ID}", "sk": "RUN", "status": "ENDED", "outcome": "NOT_STARTED", "source": "cli"}
     bench.context.runs.put(item)
     validate(bench.context, bench.event(REQUEST))
     run = bench.context.runs.run(RUN_ID) or {}
     assert run["status"] == "STARTED"
+    assert _looked_after(bench) == [RUN_ID]
     assert "outcome" not in run
 
 
