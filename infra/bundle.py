@@ -254,4 +254,4 @@ if __name__ == "__main__":
     for core in (LOCK, HEAVY_LOCK):
         Bundle(lock=core).wheels(core)
     for own in dict.fromkeys(reward.lock for reward in deployed() if reward.lock):
-        Bundle(lock=own, architecture=REWARD_ARCHITECTURE).wheels(own)
+        Bundle(lock=own, packages=REWARD_PACKAGES, architecture=REWARD_ARCHITECTURE).wheels(own)
