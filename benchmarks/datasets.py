@@ -33,8 +33,9 @@ _PIECE = 1 << 20
 
 NOTES = f"""The data set check reads files of {dataset_files.MEGABYTES} MB (chats, preferences, rows for
 reinforcement, prompts with completions) from the page cache. Both sides of a row check read every row and
-apply the same rules; what the check does beyond that (duplicates, lengths, keys that stand twice, the
-SHA-256) no peer does, and it is left out there. "One process" is held against the peer by processor time.
+apply the same rules (`tunestep data check --rows-only`); what the check does beyond that by default and in
+a run (duplicates, lengths, keys that stand twice, the SHA-256) no peer does: it is in the rows of "the whole
+check" alone. "One process" is held against the peer by processor time.
 "Two processes" is what `tunestep data check` and CheckDataset do on two cores from 8 MB on; it is held by
 the clock, so that it needs a second core that is free, and the processor time of both processes together
 stands beside it. The SDK's validator runs in a process of its own with the SDK loaded and its telemetry
@@ -44,7 +45,7 @@ left out; it takes no chats, so that prompts with completions stand for SFT. Its
 
 def everything() -> list[Claim | Limit]:
     """All measurements of the data set check."""
-    return [*_by_hand(), *_by_sdk(), _streamed(), *dataset_limits.everything()]
+    return [*_by_hand(), *_by_sdk(), _streamed(), *_whole(), *dataset_limits.everything()]
 
 
 def rows_checked(source: sources.Source, technique: Technique, processors: int | None = None) -> int:
@@ -59,6 +60,13 @@ def rows_checked(source: sources.Source, technique: Technique, processors: int |
 
 def _of_file(technique: Technique, processors: int | None, path: Path) -> int:
     return rows_checked(datasets.local(path), technique, processors)
+
+
+def _all_of_file(technique: Technique, path: Path) -> int:
+    report = datasets.check(datasets.local(path), technique=technique, family="open-weights", processors=1)
+    if not report.ok:
+        raise AssertionError([finding.code for finding in report.findings])
+    return report.rows
 
 
 def _same(ours: Any, peer: Any) -> None:
@@ -91,6 +99,22 @@ def _by_hand() -> Iterator[Claim]:
                 processor=processors == 1,
                 work_too=processors is None,
             )
+
+
+def _whole() -> Iterator[Claim]:
+    for kind_title, kind, technique in _KINDS:
+        yield Claim(
+            name=f"data, {kind_title}, the whole check in one process",
+            peer_name="json.loads and the row checks alone by hand",
+            at_least=0.5,
+            unit="bytes",
+            prepare=lambda number, kind=kind: dataset_files.path(kind),  # type: ignore[misc]
+            ours=functools.partial(_all_of_file, technique),
+            peer=functools.partial(_read_by_hand, kind),
+            items=_size,
+            agree=_same,
+            processor=True,
+        )
 
 
 def _by_sdk() -> Iterator[Claim]:

@@ -42,6 +42,17 @@ def test_wrong_data_ends_with_2_and_names_the_line(tmp_path: Path) -> None:
     assert f"NO_MESSAGES at {path} line 2: 1 row: $.messages should be" in result.output
 
 
+def test_rows_alone_are_checked_as_closely_and_nothing_of_them_is_counted(tmp_path: Path) -> None:
+    rows = [right("chat"), right("chat"), {"messages": []}]
+    result = _check(written(tmp_path, lines(rows)), "--rows-only", "--json")
+
+    report = json.loads(result.output)
+    assert result.exit_code == 2
+    assert [group["rule"] for group in report["training"]["groups"]] == ["NO_MESSAGES"]
+    assert report["training"]["rows"] == 3
+    assert {"duplicates", "lengths", "content_sha256"}.isdisjoint(report["training"])
+
+
 def test_json_is_the_whole_report(tmp_path: Path) -> None:
     result = _check(written(tmp_path, lines([{"messages": []}])), "--json")
 

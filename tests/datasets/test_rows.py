@@ -91,12 +91,13 @@ WRONG: list[tuple[str, list[str | int], Any, str, str]] = [
 ]
 
 
+@pytest.mark.parametrize("statistics", [True, False])
 @pytest.mark.parametrize(("name", "path", "value", "rule", "place"), WRONG)
 def test_a_wrong_row_is_found_at_its_line_and_path(
-    *, name: str, path: list[str | int], value: Any, rule: str, place: str, tmp_path: Path
+    *, name: str, path: list[str | int], value: Any, rule: str, place: str, statistics: bool, tmp_path: Path
 ) -> None:
     rows = [right(name)] * 50 + [changed(name, path, value)] + [right(name)] * 9
-    report = checked(written(tmp_path, lines(rows)), name)
+    report = checked(written(tmp_path, lines(rows)), name, statistics=statistics)
 
     found = {
         (group.rule, first.path, first.line) for group in report.training.groups for first in group.first
@@ -117,11 +118,13 @@ WARNED: list[tuple[str, list[str | int], Any, str]] = [
 ]
 
 
+@pytest.mark.parametrize("statistics", [True, False])
 @pytest.mark.parametrize(("name", "path", "value", "rule"), WARNED)
 def test_what_may_be_meant_so_is_a_warning(
-    name: str, path: list[str | int], value: Any, rule: str, tmp_path: Path
+    *, name: str, path: list[str | int], value: Any, rule: str, statistics: bool, tmp_path: Path
 ) -> None:
-    report = checked(written(tmp_path, lines([right(name)] * 40 + [changed(name, path, value)])), name)
+    content = lines([right(name)] * 40 + [changed(name, path, value)])
+    report = checked(written(tmp_path, content), name, statistics=statistics)
 
     assert rule in codes(report)
     assert report.ok
@@ -168,6 +171,15 @@ def test_a_format_of_the_other_family_says_whose_it_is_and_how_to_convert(
     assert f"--to {wanted}" in finding.fix
 
 
+def test_rows_of_no_known_format_say_which_fields_are_taken(tmp_path: Path) -> None:
+    report = checked(written(tmp_path, b"prompt;completion\na;b\n", "rows.csv"), "prompt_completion")
+
+    assert [finding.message for finding in report.findings] == [
+        "1 row in no known format; SFT on open-weights models takes rows with prompt and completion, or "
+        "messages with role and content (a text)."
+    ]
+
+
 def test_a_format_of_another_technique_says_which(tmp_path: Path) -> None:
     report = checked(written(tmp_path, lines([right("preference")] * 3)), "chat")
 
@@ -175,7 +187,8 @@ def test_a_format_of_another_technique_says_which(tmp_path: Path) -> None:
     assert "DPO on open-weights models" in finding.message
 
 
-def test_every_planted_fault_in_many_rows_is_reported_at_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("statistics", [True, False])
+def test_every_planted_fault_in_many_rows_is_reported_at_its_line(statistics: bool, tmp_path: Path) -> None:
     rng = random.Random(4)  # noqa: S311 - reproducible data, nothing secret
     rows: list[bytes] = [
         json.dumps(changed("chat", ["messages", 0, "content"], "x" * rng.randint(1, 900))).encode()
@@ -189,6 +202,7 @@ def test_every_planted_fault_in_many_rows_is_reported_at_its_line(tmp_path: Path
         written(tmp_path, b"\n".join(rows)),
         "chat",
         findings_sink=lambda line: found.append(msgspec.json.decode(line)["line"]),
+        statistics=statistics,
     )
 
     assert sorted(set(found)) == sorted(place + 1 for place in planted)

@@ -43,6 +43,11 @@ def data() -> None:
 @click.option("--sequence-length", type=click.IntRange(1), help="Tokens that the recipe takes of a row.")
 @click.option("--findings", type=click.Path(dir_okay=False), help="Write every fault to this file.")
 @click.option("--strict", is_flag=True, help="Rows that could not be checked are errors.")
+@click.option(
+    "--rows-only",
+    is_flag=True,
+    help="Faster: no duplicates, overlap, lengths, repeated keys or content hash.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 def check(
     source: str, *, validation: str | None, sequence_length: int | None, findings: str | None, **options: Any
@@ -65,6 +70,7 @@ def check(
             sequence_length_tokens=sequence_length or 0,
             validation=_source(validation) if validation else None,
             strict=options["strict"],
+            statistics=not options["rows_only"],
             findings_sink=file.write if file else None,
         )
     document = report.to_document()

@@ -110,6 +110,9 @@ def _about_group(channel: ChannelReport, group: Group, technique: Technique, fam
     rows = "1 row" if group.count == 1 else f"{group.count} rows"
     message = f"{rows}: {group.path} should be {group.should}; found {group.found}.{_lines(channel, group)}"
     fix = "Correct the rows; the findings file lists all of them."
+    if group.rule == "FORMAT_UNKNOWN":
+        message = f"{rows} in no known format; {_taken(technique, family)}.{_lines(channel, group)}"
+        fix = "Give the rows these fields, by these names."
     if group.rule == "FORMAT_OTHER":
         message, fix = _other_format(group, rows, technique, family)
         message += _lines(channel, group)
@@ -130,9 +133,7 @@ def _other_format(group: Group, rows: str, technique: Technique, family: Family)
     found = FORMATS[group.detail]
     wanted = [FORMATS[name] for name in expected(technique, family)]
     message = (
-        f"{rows} in the format of {found.title}, which is for {found.purpose}; {technique} on "
-        f"{'Nova' if family == 'nova' else 'open-weights'} models takes rows with "
-        f"{', or '.join(entry.fields for entry in wanted)}."
+        f"{rows} in the format of {found.title}, which is for {found.purpose}; {_taken(technique, family)}."
     )
     reachable = [entry.name for entry in wanted if entry.name in found.convertible]
     if reachable:
@@ -141,6 +142,11 @@ def _other_format(group: Group, rows: str, technique: Technique, family: Family)
         message,
         f"Choose the technique that the data is for ({', '.join(found.techniques)}), or other data.",
     )
+
+
+def _taken(technique: Technique, family: Family) -> str:
+    fields = ", or ".join(FORMATS[name].fields for name in expected(technique, family))
+    return f"{technique} on {'Nova' if family == 'nova' else 'open-weights'} models takes rows with {fields}"
 
 
 def _about_formats(channel: ChannelReport) -> list[Finding]:

@@ -4,7 +4,7 @@ import functools
 import gc
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
@@ -16,6 +16,7 @@ from tunestep.datasets.faults import Collector, Fault
 from tunestep.datasets.formats import expected
 from tunestep.datasets.hashes import hashed
 from tunestep.datasets.lengths import row_quarters
+from tunestep.datasets.quick import QUICK
 from tunestep.datasets.report import FormatCount
 from tunestep.datasets.rules import diagnose
 from tunestep.datasets.sampling import RowSample
@@ -157,7 +158,7 @@ class RowChecker:
 
     def _passed(self, shape: Shape, data: bytes, ended: list[bytes]) -> Passed | None:
         """Whole lines when all are rows of this shape, one on each, that break no rule."""
-        rows = self._decode(shape, data)
+        rows = self._right(shape, data)
         if rows is None:
             return None
         lines = ended
@@ -165,7 +166,7 @@ class RowChecker:
             lines = [text for line in ended if (text := line.strip(_SPACE))]
             if not _one_per_line(lines, _LAST, _LASTS):
                 return None
-        if len(lines) != len(rows) or not shape.good(rows, self._technique):
+        if len(lines) != len(rows):
             return None
         if self._statistics is None:
             return Passed(shape.name, len(ended), len(rows))
@@ -181,9 +182,18 @@ class RowChecker:
         self.rows += passed.rows
         self._note(passed.name, passed.rows)
 
+    def _right(self, shape: Shape, data: bytes) -> Sequence[Any] | None:
+        """Rows of this shape in UTF-8 that break no rule; None when there is anything else."""
+        if self._statistics is None and shape.name in QUICK and shape.name not in self._accompanied:
+            rows = QUICK[shape.name].passes(data, self._technique)
+            if rows is not None:
+                return rows if _in_utf8(data) else None
+        decoded = self._decode(shape, data)
+        return decoded if decoded is not None and shape.good(decoded, self._technique) else None
+
     def _decode(self, shape: Shape, data: bytes) -> list[Any] | None:
         """Rows of this shape in UTF-8; None when there is anything else."""
-        if shape.alone is not None and shape.name not in self._accompanied:
+        if self._statistics is not None and shape.alone is not None and shape.name not in self._accompanied:
             try:
                 rows = shape.alone.decode_lines(data)
             except _UNDECODABLE:

@@ -82,22 +82,25 @@ class _Orders:
         return right
 
 
-_ANSWERED = _Orders(("assistant",), 2)
-_ASKED = _Orders(("user", "tool"), 1)
+ANSWERED = _Orders(("assistant",), 2)
+ASKED = _Orders(("user", "tool"), 1)
 
 
-def _any_absent(truths: list[Any]) -> bool:
+def any_absent(truths: list[Any]) -> bool:
+    """Whether one of the ground truths says nothing."""
     texts, others = sorted_out(truths)
-    if all(truths) and not _blank(texts):
+    if all(truths) and not blank(texts):
         return False
     return any(map(absent, texts + others))
 
 
-def _blank(texts: list[str]) -> bool:
+def blank(texts: list[str]) -> bool:
+    """Whether one of the texts is nothing but white space; an empty one is not."""
     return any(map(str.isspace, texts))
 
 
-def _roles(conversations: Sequence[Sequence[Any]]) -> set[tuple[str, ...]]:
+def roles(conversations: Sequence[Sequence[Any]]) -> set[tuple[str, ...]]:
+    """The different orders of roles."""
     return {tuple([message.role for message in messages]) for messages in conversations}
 
 
@@ -108,14 +111,14 @@ def _contents(conversations: Sequence[Sequence[Any]]) -> list[Any]:
 def _asked_well(prompts: list[Any]) -> bool:
     """Prompts that are texts, or messages that end with a question."""
     texts, conversations = sorted_out(prompts)
-    return not (_blank(texts) or _blank(_contents(conversations))) and _ASKED.all_right(_roles(conversations))
+    return not (blank(texts) or blank(_contents(conversations))) and ASKED.all_right(roles(conversations))
 
 
 def _answered_well(answers: list[Any]) -> bool:
     texts, conversations = sorted_out(answers)
     if not all(messages and messages[-1].role == "assistant" for messages in conversations):
         return False
-    return not (_blank(texts) or _blank(_contents(conversations)))
+    return not (blank(texts) or blank(_contents(conversations)))
 
 
 def _measured(value: Any) -> int:
@@ -124,7 +127,7 @@ def _measured(value: Any) -> int:
 
 def _chat_good(rows: Sequence[ChatRow], _: Technique) -> bool:
     conversations = [row.messages for row in rows]
-    return not _blank(_contents(conversations)) and _ANSWERED.all_right(_roles(conversations))
+    return not blank(_contents(conversations)) and ANSWERED.all_right(roles(conversations))
 
 
 def _chat_lengths(rows: Sequence[ChatRow]) -> list[Lengths]:
@@ -132,7 +135,7 @@ def _chat_lengths(rows: Sequence[ChatRow]) -> list[Lengths]:
 
 
 def _pair_good(rows: Sequence[PromptCompletionRow], _: Technique) -> bool:
-    return not _blank([row.prompt for row in rows]) and not _blank([row.completion for row in rows])
+    return not blank([row.prompt for row in rows]) and not blank([row.completion for row in rows])
 
 
 def _pair_lengths(rows: Sequence[PromptCompletionRow]) -> list[Lengths]:
@@ -155,7 +158,7 @@ def _preference_lengths(rows: Sequence[PreferenceRow]) -> list[Lengths]:
 
 
 def _rl_good(rows: Sequence[RlRow], technique: Technique) -> bool:
-    if technique == "RLVR" and _any_absent([row.reward_model.ground_truth for row in rows]):
+    if technique == "RLVR" and any_absent([row.reward_model.ground_truth for row in rows]):
         return False
     return _asked_well([row.prompt for row in rows])
 
@@ -175,7 +178,7 @@ def _part_texts(rows: Sequence[Any]) -> list[str]:
 def _conversation_good(rows: Sequence[NovaConversationRow], _: Technique) -> bool:
     conversations = [row.messages for row in rows]
     texts = [part.text for messages in conversations for message in messages for part in message.content]
-    return not _blank(texts + _part_texts(rows)) and _ANSWERED.all_right(_roles(conversations))
+    return not blank(texts + _part_texts(rows)) and ANSWERED.all_right(roles(conversations))
 
 
 def _parts_measured(parts: Any) -> int:
@@ -199,7 +202,7 @@ def _candidates_good(message: NovaTurn) -> bool:
 
 
 def _nova_preference_good(rows: Sequence[NovaPreferenceRow], _: Technique) -> bool:
-    if not _ANSWERED.all_right(_roles([row.messages for row in rows])):
+    if not ANSWERED.all_right(roles([row.messages for row in rows])):
         return False
     texts = _part_texts(rows)
     for row in rows:
@@ -208,7 +211,7 @@ def _nova_preference_good(rows: Sequence[NovaPreferenceRow], _: Technique) -> bo
             return False
         texts += [part.text for turn in before for part in turn.content or ()]
         texts += [part.text for candidate in last.candidates or () for part in candidate.content]
-    return not _blank(texts)
+    return not blank(texts)
 
 
 def _nova_preference_lengths(rows: Sequence[NovaPreferenceRow]) -> list[Lengths]:
@@ -224,7 +227,7 @@ def _nova_preference_lengths(rows: Sequence[NovaPreferenceRow]) -> list[Lengths]
 
 
 def _nova_rl_good(rows: Sequence[NovaRlRow], technique: Technique) -> bool:
-    if technique == "RLVR" and _any_absent([row.reference_answer for row in rows]):
+    if technique == "RLVR" and any_absent([row.reference_answer for row in rows]):
         return False
     return _asked_well([row.messages for row in rows])
 
