@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.datasets.samples import checked, lines, right, written
@@ -27,6 +27,7 @@ def _talk(draw: st.DrawFn) -> list[dict[str, Any]]:
     return head + turns
 
 
+@settings(deadline=None)
 @given(_talk())
 @pytest.mark.parametrize("other", ["prompt_completion", "nova_conversation"])
 def test_chat_comes_back_from_other_formats_unchanged(other: str, talk: list[dict[str, Any]]) -> None:
@@ -35,6 +36,7 @@ def test_chat_comes_back_from_other_formats_unchanged(other: str, talk: list[dic
     assert convert(convert(row, "chat", other), other, "chat") == row
 
 
+@settings(deadline=None)
 @given(_text, _text)
 def test_prompt_and_completion_come_back_unchanged(prompt: str, completion: str) -> None:
     row = {"prompt": prompt, "completion": completion}
@@ -42,6 +44,7 @@ def test_prompt_and_completion_come_back_unchanged(prompt: str, completion: str)
         assert convert(convert(row, "prompt_completion", other), other, "prompt_completion") == row
 
 
+@settings(deadline=None)
 @given(_talk(), _text, _text)
 def test_preferences_come_back_unchanged(talk: list[dict[str, Any]], better: str, worse: str) -> None:
     asked = talk[:-1]
@@ -55,6 +58,7 @@ def test_preferences_come_back_unchanged(talk: list[dict[str, Any]], better: str
     assert convert(convert(row, "preference", "nova_preference"), "nova_preference", "preference") == row
 
 
+@settings(deadline=None)
 @given(_talk(), st.one_of(st.integers(), _text, st.dictionaries(_text, _text, min_size=1)))
 def test_reinforcement_rows_come_back_with_what_rewards_see(talk: list[dict[str, Any]], truth: Any) -> None:
     row = {
