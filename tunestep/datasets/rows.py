@@ -271,7 +271,7 @@ def _decoded(line: bytes) -> tuple[Any, list[Fault]]:
         return None, [Fault("ROW_NOT_JSON", "$", found)]
 
 
-def _may_repeat(shape: Shape, rows: list[Any], data: bytes) -> bool:
+def _may_repeat(shape: Shape, rows: Sequence[Any], data: bytes) -> bool:
     """Whether some key could stand twice: a name occurs too often, or is written with escapes."""
     if any(data.count(name) > most for name, most in shape.keys(rows)):
         return True
