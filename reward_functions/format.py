@@ -6,7 +6,7 @@ could satisfy does not exist without an upper bound: ``length`` needs ``max``.
 
 Inputs: the response, thinking included; the reference is not used. Configuration (REWARD_CONFIG, or
 ``metadata.reward`` of a row), rules in any combination:
-  tags (["think", "answer"]): ``<tag>...</tag>`` in this order, each once and not empty, nothing outside of
+  tags (["think", "answer"]): ``<tag>...</tag>`` in this order, each once and not blank, nothing outside of
   them; sections ([]): headings in this order, each once, on a line of its own (``## Title``, ``**Title**``,
   ``Title:``); length ({}): {"max": n, "min": m, "unit": "words" | "characters" | "lines"}, words unless said
   otherwise; script (""): at least ``script_share`` (0.9) of the letters are in this script: latin, cyrillic,
@@ -62,6 +62,8 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
 
 MAX_RULE = 100
 _LETTERS_LOOKED_AT = 20_000
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols without any ink, which Unicode counts as neither white space nor format characters."""
 _NAME = re.compile(r"[A-Za-z][\w-]{0,39}", re.ASCII)
 _HEADING_SHELL = re.compile(r"^\s{0,8}#{0,6}\s{0,4}[*_]{0,3}|[*_]{0,3}:?[*_]{0,3}\s{0,8}$")
 
@@ -99,7 +101,7 @@ def has_tags(text: str, tags: list[str]) -> bool:
         if not (text.count(opening) == text.count(closing) == 1 and rest.startswith(opening)):
             return False
         content, closed, rest = rest.removeprefix(opening).partition(closing)
-        if not closed or not content.strip():
+        if not closed or not _shows(content):
             return False
         rest = rest.strip()
     return not rest
@@ -125,14 +127,19 @@ def has_length(text: str, rule: Mapping[str, Any]) -> bool:
     ):
         raise RewardError('length is {"max": n, "min": m, "unit": ...}, with 0 <= m <= n')
     if unit == "words":
-        size = len(text.split())
+        size = sum(map(_shows, text.split()))
     elif unit == "characters":
         size = len(text.strip())
     elif unit == "lines":
-        size = sum(1 for line in text.split("\n") if line.strip())
+        size = sum(map(_shows, text.split("\n")))
     else:
         raise RewardError("the unit of length is words, characters or lines")
     return bool(low <= size <= high)
+
+
+def _shows(text: str) -> bool:
+    """Whether a reader sees anything of a text: one of zero-width and blank characters is an empty one."""
+    return any(unicodedata.category(one)[0] not in "CZ" and one not in _BLANKS for one in text)
 
 
 def script_share(text: str, script: str) -> float:
