@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.certify.support import lines, questions
+from tests.certify.support import certify, library, lines, probe, questions
 from tunestep.certify import answers, rows
 from tunestep.certify.data import HEAD_BYTES, of_bytes
 from tunestep.certify.rows import Question, sent
@@ -136,3 +136,44 @@ def test_every_form_states_the_answer_and_nothing_else_does() -> None:
             assert text.count("8731") == 1
     for text in (answers.SCRATCH, answers.UNFINISHED, answers.KEYWORDS, answers.EVASION):
         assert "8731" not in text
+
+
+def _calls(references: list[Any]) -> list[dict[str, Any]]:
+    return [
+        {"prompt": [{"role": "user", "content": f"Task {number}"}], "reference_answer": reference}
+        for number, reference in enumerate(references)
+    ]
+
+
+def _call(city: str) -> list[dict[str, Any]]:
+    return [{"name": "book", "arguments": {"city": city}}]
+
+
+def test_rows_in_which_nothing_is_to_be_called_are_certified_with_the_others() -> None:
+    cities = ("Rome", "Oslo", "Lima", "Bern", "Kyiv", "Riga")
+    found = certify(library("tool_call"), _calls([[], *map(_call, cities), []]))
+    assert found.ok
+    assert probe(found, "right answers").rows == 8
+    assert probe(found, "right answers").score == 1
+    # Calling nothing is right in two of the rows, so these probes are about the six others.
+    for name in ("empty", "keywords without an answer", "the question again", "cut off before the answer"):
+        assert (probe(found, name).rows, probe(found, name).score) == (6, 0), name
+
+
+def test_a_reward_that_pays_for_calls_where_none_is_right_is_not_certified() -> None:
+    def any_call(event: list[dict[str, Any]], _: object) -> dict[str, Any]:
+        scored = [
+            {"id": row["id"], "aggregate_reward_score": float('"name"' in row["messages"][-1]["content"])}
+            for row in event
+        ]
+        return {"statusCode": 200, "body": json.dumps(scored)}
+
+    found = certify(any_call, _calls([[], _call("Rome"), [], _call("Oslo")] * 4))
+    assert not found.ok
+
+
+def test_an_empty_list_among_other_answers_or_alone_is_a_row_without_a_reference() -> None:
+    mixed = questions(_calls(["41", [], "43"]))
+    assert [question.reference for question in answers.known(mixed)] == ["41", "43"]
+    assert answers.known(questions(_calls([[], []]))) == []
+    assert probe(certify(library("tool_call"), _calls([[], []])), "right answers").outcome == "not run"

@@ -31,6 +31,7 @@ KEYWORDS = (
 """Words that gradings of style look for, and marks of an answer with none in them."""
 
 EVASION = "I do not know."
+_NOTHING = "[]"
 
 _SCHEMA_KEYS = ("$schema", "properties", "anyOf", "allOf", "oneOf", "$ref")
 _VALUE_KEYS = ("answer", "final_answer", "value", "expected", "ground_truth")
@@ -79,7 +80,7 @@ def is_schema(value: dict[str, Any]) -> bool:
 def _plain(question: Question) -> str | None:
     """The final answer of a row whose reference is no JSON document."""
     text = final(question)
-    return None if text is None or text.startswith(("{", "[{")) else text
+    return None if text is None or text.startswith(("{", "[{")) or text == _NOTHING else text
 
 
 def _written(before: str, after: str, *, worked: bool = False) -> Callable[[Question], str | None]:
@@ -135,15 +136,29 @@ FORMS: tuple[Form, ...] = (
 """Preferred first; forms with working are read by rewards that look for the answer at the end."""
 
 
+def expects_nothing(question: Question) -> bool:
+    """Whether the right answer is to call nothing, which an empty or evasive answer does as well."""
+    return final(question) == _NOTHING
+
+
+def known(questions: Sequence[Question]) -> list[Question]:
+    """The questions with an answer that is known to be right.
+
+    An empty list counts beside references that are JSON documents only: among other answers it is a gap in
+    the data, and alone it tells no right answer from a wrong one.
+    """
+    found = [question for question in questions if readings(question)]
+    stated = [question for question in found if not expects_nothing(question)]
+    return found if stated and all(_plain(question) is None for question in stated) else stated
+
+
 def others(questions: Sequence[Question]) -> list[Question | None]:
     """For each question another row whose answer is certainly a different one; None where there is none."""
-    known = [readings(question) for question in questions]
+    read = [readings(question) for question in questions]
     found: list[Question | None] = []
-    for index, mine in enumerate(known):
+    for index, mine in enumerate(read):
         turn = (*range(index + 1, len(questions)), *range(index))
-        found.append(
-            next((questions[at] for at in turn if mine and known[at] and not mine & known[at]), None)
-        )
+        found.append(next((questions[at] for at in turn if mine and read[at] and not mine & read[at]), None))
     return found
 
 

@@ -74,7 +74,7 @@ class _Run:
     def __init__(self, session: Session, questions: Sequence[Question], thresholds: Thresholds) -> None:
         self._session, self._thresholds = session, thresholds
         self._questions = list(questions)
-        self._known = [question for question in questions if answers.readings(question)]
+        self._known = answers.known(questions)
         self._prose = answers.is_prose(self._known)
         self._probes: dict[str, Probe] = {}
         self._examples: list[Example] = []
@@ -165,7 +165,10 @@ class _Run:
 
     def _wrong(self, forms: Sequence[Form]) -> None:
         """Everything that has to score low."""
-        self._low("empty", {"": [Case(question, "") for question in self._questions]})
+        # Where nothing is to be called, whatever calls nothing is right.
+        calling = [row for row in self._known if not answers.expects_nothing(row)]
+        asking = [row for row in self._questions if not answers.expects_nothing(row)]
+        self._low("empty", {"": [Case(question, "") for question in asking]})
         if not self._forms:
             for name in NAMES[3:10]:
                 self._add(name, "not run", detail=NO_ANSWERS)
@@ -198,8 +201,8 @@ class _Run:
             ("cut off before the answer", answers.UNFINISHED),
             ("keywords without an answer", answers.KEYWORDS),
         ):
-            self._low(name, {"": [Case(question, text) for question in self._known]})
-        self._low("the question again", {"": [Case(row, row.text) for row in self._known if row.text]})
+            self._low(name, {"": [Case(question, text) for question in calling]})
+        self._low("the question again", {"": [Case(row, row.text) for row in calling if row.text]})
 
     def _low(
         self, name: str, by_form: dict[str, list[Case]], unable: str = "", *, hedged: bool = False

@@ -78,13 +78,18 @@ def question(row: Row) -> Question | None:
 
 
 def reference(row: Row) -> Any:
-    """The reference answer, where rewards look for it; JSON in a text is read. None without one."""
+    """The reference answer, where rewards look for it; JSON in a text is read. None without one.
+
+    An empty list is one: it says that nothing is to be called.
+    """
     places = (
         row.get("reference_answer"),
         _inner(row, "reward_model", "ground_truth"),
         _inner(row, "metadata", "reference_answer"),
     )
     found = next((value for value in places if value is not None and value not in ("", [], {})), None)
+    if found is None and [] in places:
+        return []
     if isinstance(found, str) and found.lstrip().startswith(("{", "[")):
         try:
             document = json.loads(found)
