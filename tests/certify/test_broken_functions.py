@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.certify.support import answering, certify, codes, library, outcomes, probe, products
 from tunestep.certify import probes
-from tunestep.certify.calls import FunctionRefused, LambdaFunction, guard
+from tunestep.certify.calls import FunctionRefused, LambdaFunction, admit, guard
 from tunestep.certify.certification import Certified, of_function
 from tunestep.certify.data import of_bytes
 from tunestep.certify.outcomes import Thresholds
 from tunestep.errors import TransientFault
 from tunestep.local.functions import Function, FunctionPool
-from tunestep.names import FUNCTIONS, function_name
+from tunestep.names import FUNCTIONS, TAG_REWARD, function_name, reward_function_name
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:my-reward"
@@ -209,3 +209,53 @@ def test_a_broken_function_is_found_out_quickly() -> None:
     started = time.monotonic()
     certify(changed(id="x"))
     assert time.monotonic() - started < 5
+
+
+class TaggingClient:
+    """Lambda with tags for every function; counts what is asked of it."""
+
+    def __init__(self, tags: dict[str, str] | None = None, fault: Exception | None = None) -> None:
+        self._tags, self._fault = tags or {}, fault
+        self.asked: list[str] = []
+
+    def list_tags(self, **parameters: Any) -> dict[str, Any]:
+        self.asked.append(parameters["Resource"])
+        if self._fault:
+            raise self._fault
+        return {"Tags": self._tags}
+
+
+OWN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{reward_function_name('tunestep', 'mine', 'open-weights')}"
+
+
+def test_a_listed_function_is_admitted_without_a_question_and_with_any_qualifier() -> None:
+    client = TaggingClient()
+    admit(client, f"{ARN}:live", stack="tunestep", listed=[ARN, "no arn"])
+    assert client.asked == []
+
+
+def test_a_tagged_reward_of_the_stack_is_admitted() -> None:
+    client = TaggingClient({TAG_REWARD: "mine"})
+    admit(client, f"{OWN}:3", stack="tunestep", listed=())
+    assert client.asked == [OWN]
+
+
+@pytest.mark.parametrize(
+    ("arn", "client", "said"),
+    [
+        (ARN, TaggingClient({TAG_REWARD: "mine"}), "is no reward of the stack"),
+        (OWN, TaggingClient({"team": "x"}), "is not tagged"),
+        (OWN, TaggingClient(fault=refusal("AccessDeniedException", 403)), "cannot be read"),
+        (
+            OWN.replace("tunestep-", "other-"),
+            TaggingClient({TAG_REWARD: "mine"}),
+            "is no reward of the stack",
+        ),
+    ],
+)
+def test_a_function_that_is_neither_listed_nor_tagged_is_refused(
+    arn: str, client: TaggingClient, said: str
+) -> None:
+    with pytest.raises(FunctionRefused, match=said) as refused:
+        admit(client, arn, stack="tunestep", listed=[f"{ARN}-other"])
+    assert "allowed.reward_functions" in str(refused.value)

@@ -4,13 +4,17 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.certify import style_template
 from tests.certify.support import lines, products
 from tests.cli.in_process import tunestep
+from tunestep.cli import reward
 from tunestep.cli.reward_file import FileReward
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,3 +236,62 @@ def test_nothing_of_a_file_is_left_running(project: Path) -> None:
         while state.exists() and state.read_text().split()[2] != "Z" and time.monotonic() < deadline:
             os.sched_yield()
         assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+class Account:
+    """Lambda of an account in which every function exists; counts invocations and knows one tag."""
+
+    def __init__(self, tagged: str) -> None:
+        self._tagged = tagged
+        self.invoked: list[str] = []
+        self.exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
+
+    def list_tags(self, **asked: str) -> dict[str, Any]:
+        return {"Tags": {"tunestep:reward": "x"} if asked["Resource"].endswith(self._tagged) else {}}
+
+    def get_function_configuration(self, **_: str) -> dict[str, Any]:
+        return {"Timeout": 30, "CodeSha256": "hash"}
+
+    def invoke(self, **asked: Any) -> dict[str, Any]:
+        self.invoked.append(asked["FunctionName"].rpartition(":")[2])
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "reached"}}, "Invoke")
+
+
+TAGGED = "tunestep-SageMaker-reward-mine"
+UNTAGGED = "tunestep-SageMaker-reward-another"
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    lambda_ = Account(TAGGED)
+    target = SimpleNamespace(
+        stack="tunestep",
+        region="us-west-2",
+        account="123456789012",
+        clients=SimpleNamespace(lambda_=lambda_, lambda_once=lambda seconds: lambda_),
+    )
+    monkeypatch.setattr(reward, "open_target", lambda **_: target)
+    return lambda_
+
+
+@pytest.mark.parametrize("name", ["my-reward", UNTAGGED, "tunestep-start", "other-SageMaker-reward-x"])
+@pytest.mark.parametrize("form", ["{}", "arn:aws:lambda:us-west-2:123456789012:function:{}:live"])
+def test_a_function_that_is_neither_listed_nor_tagged_is_never_invoked(
+    capsys: pytest.CaptureFixture[str], account: Account, name: str, form: str
+) -> None:
+    asked = ["reward", "test", form.format(name), "--data", "rows.jsonl", "--stack", "tunestep"]
+    outcome = tunestep(capsys, *asked)
+    assert outcome.code == 2
+    assert "it is not called" in " ".join(outcome.err.split())
+    assert account.invoked == []
+
+
+@pytest.mark.parametrize("name", [TAGGED, "my-reward"])
+def test_a_tagged_reward_and_a_listed_function_are_invoked(
+    capsys: pytest.CaptureFixture[str], account: Account, project: Path, name: str
+) -> None:
+    arn = "arn:aws:lambda:us-west-2:123456789012:function:my-reward"
+    (project / "tunestep.yaml").write_text(f"allowed:\n  reward_functions: ['{arn}']\n", encoding="utf-8")
+    outcome = tunestep(capsys, "reward", "test", name, "--data", "rows.jsonl", "--stack", "tunestep")
+    assert outcome.code == 1
+    assert set(account.invoked) == {name}

@@ -1,6 +1,7 @@
 """Calling a reward function: bounded payload, wait and answer, and never a function of the stack itself."""
 
 import time
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
@@ -8,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from tunestep import lambda_functions, names
 from tunestep.aws import Client, error_code, is_transient
 from tunestep.certify.contract import explain
+from tunestep.checks.calls import ask
 from tunestep.errors import TransientFault
 from tunestep.text import one_line
 
@@ -64,6 +66,28 @@ def guard(arn: str, *, stack: str, region: str, account: str) -> None:
         of_stack and not function.name.startswith(names.reward_function_prefix(stack))
     ):
         raise FunctionRefused(f"{function.name} is a function of the stack {stack} and no reward")
+
+
+def admit(client: Client, arn: str, *, stack: str, listed: Sequence[str]) -> None:
+    """Hold a function that ``guard`` let pass to a run's rule: listed, or tagged as this stack's reward.
+
+    ``listed`` are the ARNs of the settings' ``allowed.reward_functions``. Raises FunctionRefused; and
+    TransientFault or ServiceFault as tunestep.checks.calls does.
+    """
+    function = lambda_functions.parse(arn)
+    known = {entry.unqualified for entry in map(lambda_functions.parse, listed) if entry}
+    if function is None or function.unqualified in known:
+        return
+    how = "list it in the settings under allowed.reward_functions"
+    if not function.name.startswith(names.reward_function_prefix(stack)):
+        raise FunctionRefused(f"{function.name} is no reward of the stack {stack}: {how}")
+    answer = ask(client.list_tags, Resource=function.unqualified)
+    if answer.problem and answer.problem != "absent":
+        raise FunctionRefused(
+            f"the tags of {function.name} cannot be read ({answer.message}): allow lambda:ListTags, or {how}"
+        )
+    if not answer.problem and names.TAG_REWARD not in answer.data.get("Tags", {}):
+        raise FunctionRefused(f"{function.name} is not tagged as a reward of the stack {stack}: {how}")
 
 
 class LambdaFunction:

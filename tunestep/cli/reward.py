@@ -6,15 +6,16 @@ import keyword
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.text import Text
 
 from tunestep import hub, lambda_functions, names
 from tunestep.certify import certification
-from tunestep.certify.calls import FunctionRefused, LambdaFunction, guard
+from tunestep.certify.calls import FunctionRefused, LambdaFunction, admit, guard
 from tunestep.certify.certification import Certified
 from tunestep.certify.data import Sampled
 from tunestep.certify.outcomes import SAMPLE, Thresholds
@@ -22,7 +23,7 @@ from tunestep.certify.step import GRACE_SECONDS
 from tunestep.cli import render, reward_rows
 from tunestep.cli.failure import CliError, aws_errors
 from tunestep.cli.reward_file import FileReward
-from tunestep.cli.target import Target, json_option, open_target, target_options
+from tunestep.cli.target import Target, json_option, open_target, read_settings, target_options
 from tunestep.errors import TunestepError
 from tunestep.plan_model import Family
 from tunestep.request import Certify
@@ -94,7 +95,9 @@ def test(
         if is_file:
             certified = _of_file(function, family, sampled, thresholds, timeout)
         else:
-            certified = _deployed_reward(function, target, family, sampled, thresholds)
+            deployed = _deployed_reward(function, family, target, options["settings_file"])
+            certified = certification.of_function(deployed.function, family, sampled, thresholds, function)
+            certified = certified._replace(facts={**certified.facts, **deployed.facts})
     except TunestepError as fault:
         raise CliError(str(fault), code=1) from None
     if as_json:
@@ -130,18 +133,27 @@ def _of_file(
         return certification.of_function(own, family, sampled, thresholds, function)
 
 
+class _Deployed(NamedTuple):
+    """A reward that may be called, and its ARN and code hash as ``facts``."""
+
+    function: LambdaFunction
+    facts: dict[str, str]
+
+
 def _deployed_reward(
-    function: str, target: Target | None, family: Family, sampled: Sampled, thresholds: Thresholds
-) -> Certified:
+    function: str, family: Family, target: Target | None, settings_file: str | None
+) -> _Deployed:
+    """Raises CliError for what is no deployed reward, before anything is called."""
     if target is None:
         raise CliError(f"{function} is not a file; name a deployed reward with --local or --stack")
-    arn, seconds, code_sha256 = _deployed(function, family, target)
-    deployed = LambdaFunction(target.clients.lambda_once(seconds + GRACE_SECONDS), arn, seconds)
-    certified = certification.of_function(deployed, family, sampled, thresholds, function)
-    return certified._replace(facts={**certified.facts, "arn": arn, "code_sha256": code_sha256})
+    settings = read_settings(settings_file)
+    listed = settings.allowed.reward_functions if settings else ()
+    arn, seconds, code_sha256 = _admitted(function, family, target, listed)
+    called = LambdaFunction(target.clients.lambda_once(seconds + GRACE_SECONDS), arn, seconds)
+    return _Deployed(called, {"arn": arn, "code_sha256": code_sha256})
 
 
-def _deployed(function: str, family: Family, target: Target) -> tuple[str, float, str]:
+def _admitted(function: str, family: Family, target: Target, listed: Sequence[str]) -> tuple[str, float, str]:
     """ARN, time-out in seconds and code hash of a deployed reward; raises CliError for what is none."""
     arn = function
     if not function.startswith("arn:"):
@@ -153,6 +165,7 @@ def _deployed(function: str, family: Family, target: Target) -> tuple[str, float
         arn = f"arn:aws:lambda:{target.region}:{target.account}:function:{name}"
     try:
         guard(arn, stack=target.stack, region=target.region, account=target.account)
+        admit(target.clients.lambda_, arn, stack=target.stack, listed=listed)
     except FunctionRefused as fault:
         raise CliError(f"{fault}; it is not called. `tunestep reward list` shows the rewards") from None
     parsed = lambda_functions.parse(arn)
