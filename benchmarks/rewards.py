@@ -108,7 +108,7 @@ def _text_to_text() -> Claim:
     return Claim(
         name="maths, plain numbers, JSON text in and out",
         peer_name="math-verify",
-        at_least=70,
+        at_least=90,
         unit="answers",
         prepare=lambda number: json.dumps(maths.rows(maths.plain(_seeded(number), GROUPS))),
         ours=lambda text: answered({"body": text}),

@@ -11,7 +11,6 @@ from reward_functions._math.spans import DIGITS, Span
 BESIDE = 60
 """Characters before an answer in which "41 or" would offer another one."""
 
-_TAGS = re.compile(r"<(?:[|/]|answer|think|reasoning)", re.IGNORECASE)
 _ENDINGS = frozenset(
     ("", ".", "$", "$.", "$$", "$$.", ".$", "\n", ".\n", "$.\n", "**", "**.", "$**", "\\)", "\\).", "\\]")
 )
@@ -33,7 +32,7 @@ def answer(text: str) -> Span | None:
     else:
         at = text.rfind("\\boxed{", -_NEAR)
         span = _in_box(text, at) if at >= 0 else None
-    if span is None or ("W" in text and "NSWER" in text) or ("<" in text and _TAGS.search(text)):
+    if span is None or ("W" in text and "NSWER" in text) or ("<" in text and _has_tags(text)):
         return None
     return span if text.find(" or ", at - BESIDE if at > BESIDE else 0, at) < 0 else None
 
@@ -41,7 +40,15 @@ def answer(text: str) -> Span | None:
 def _after_hashes(text: str, at: int) -> Span | None:
     if not text.startswith("####", at) or "\\" in text or text.find("#", 0, at) >= 0 or "nswer" in text:
         return None
-    return Span(text[at + 4 :].strip(), prose=True) if DIGITS.fullmatch(text, at + 4) else None
+    written = text[at + 4 :].strip()
+    plain = written.isdigit() and written.isascii()
+    return Span(written, True) if plain or DIGITS.fullmatch(text, at + 4) else None
+
+
+def _has_tags(text: str) -> bool:
+    """Whether there may be thinking or a token that ends the text; grade-school data has ``<<2*3=6>>``."""
+    hidden = "think" in text or "reasoning" in text
+    return hidden or "|" in text or ("/" in text and "</" in text)
 
 
 def _in_box(text: str, at: int) -> Span | None:

@@ -5,7 +5,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from reward_functions._math import symbolic
+from reward_functions._math import digits, symbolic
 from reward_functions._math.compare import nearly, numbers, same
 from reward_functions._math.extract import finals
 from reward_functions._math.kinds import Expression, Number, Value, Word
@@ -72,7 +72,8 @@ def exact(answer_text: str, reference_text: str) -> Verdict | Open:
     """The verdict when exact arithmetic gives one, in time proportional to the texts; else what is open."""
     answers = finals(answer_text)
     if len(answers) == 1 and len(reference_text) <= MAX_COMPARED and len(answers[0].text) <= MAX_COMPARED:
-        verdict = _remembered(reference_text, answers[0])
+        equal = digits.same(answers[0].text, reference_text)
+        verdict = _remembered(reference_text, answers[0]) if equal is None else RIGHT if equal else WRONG
         return Open(reference(reference_text), tuple(answers)) if verdict is None else verdict
     gold = reference(reference_text)
     if not gold.text:

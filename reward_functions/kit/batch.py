@@ -81,12 +81,12 @@ class Scoring:
         waiting: dict[int, Sample] = {}
         keys: dict[int, str] = {}
         twins: dict[str, int] = {}
-        settled: dict[int, tuple[Score, Outcome]] = {}
+        glance, now = _glancing(self.glance) if self.glance else None, time.monotonic
         for index, row in enumerate(rows):
-            if time.monotonic() >= end:
+            if now() >= end:
                 outcomes[index] = failed("timeout", "the batch deadline passed")
                 continue
-            outcome = self._at_a_glance(row, settled) if self.glance else None
+            outcome = glance(row) if glance else None
             if outcome is None:
                 outcome = attempt(functools.partial(self._first_look, index, row, waiting, keys))
             if outcome is not None:
@@ -98,22 +98,6 @@ class Scoring:
             outcome = outcomes.setdefault(index, outcomes[twins.get(key, index)])
             self.memo.put(key, outcome)
         return [outcomes[index] for index in range(len(rows))]
-
-    def _at_a_glance(self, row: object, settled: dict[int, tuple[Score, Outcome]]) -> Outcome | None:
-        """The outcome that the two texts decide; one score for many rows is settled once a batch."""
-        try:
-            texts = samples.texts(row)
-            if texts is None or self.glance is None or len(texts[0]) > QUICK_TEXT:
-                return None
-            score = self.glance(*texts)
-            if score is None:
-                return None
-            known = settled.get(id(score))
-            if known is None:
-                known = settled[id(score)] = (score, settle(score))
-            return known[1]
-        except Exception:
-            return None  # The steps after this one meet the same fault, and report it.
 
     def _first_look(
         self, index: int, row: object, waiting: dict[int, Sample], keys: dict[int, str]
@@ -143,6 +127,28 @@ class Scoring:
         bounds = workers.Bounds(self.sample_seconds, end, self.memory_bytes)
         results = workers.run(shards(waiting, self.workers or worker_count(len(waiting))), work, bounds)
         return {index: _decode(result) for index, result in results.items()}
+
+
+def _glancing(decide: Callable[[str, str], Score | None]) -> Callable[[object], Outcome | None]:
+    """What the two texts of a row decide; one score for many rows is settled once a batch."""
+    settled: dict[int, tuple[Score, Outcome]] = {}
+
+    def glance(row: object) -> Outcome | None:
+        try:
+            texts = samples.texts(row)
+            if texts is None or len(texts[0]) > QUICK_TEXT:
+                return None
+            score = decide(*texts)
+            if score is None:
+                return None
+            known = settled.get(id(score))
+            if known is None:
+                known = settled[id(score)] = (score, settle(score))
+            return known[1]
+        except Exception:
+            return None  # The steps after this one meet the same fault, and report it.
+
+    return glance
 
 
 def shards(waiting: Mapping[int, Sample], count: int) -> list[list[int]]:

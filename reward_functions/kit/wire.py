@@ -102,7 +102,9 @@ def _body(batch: Batch, outcomes: Sequence[Outcome], metrics: bool) -> str:
         rest = written.get(id(outcome))
         if rest is None:
             rest = written[id(outcome)] = _encode(_verdict(outcome, metrics, batch.explain))[1:]
-        name = _sendable(identity(row, index))
+        given = row.get("id") if type(row) is dict else None
+        plain = type(given) is str and given.isascii()
+        name = given if plain else _sendable(identity(row, index))
         items.append(f'{{"id": {_quoted(name) if type(name) is str else _encode(name)}, {rest}')
     return f"[{', '.join(items)}]"
 

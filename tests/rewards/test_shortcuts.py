@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reward_functions import math_answer
-from reward_functions._math import lone, symbolic
+from reward_functions._math import compare, digits, lone, symbolic, values
 from reward_functions._math.extract import everywhere
 from reward_functions._math.verdict import Open, exact
 from reward_functions.kit import RewardError, Sample, Score, samples, serve
@@ -169,3 +169,21 @@ def test_functions_are_decided_exactly_and_as_math_verify_does(
 )
 def test_identities_between_functions_are_left_to_the_second_opinion(reference: str, answer: str) -> None:
     assert isinstance(exact(f"\\boxed{{{answer}}}", reference), Open)
+
+
+ODD_NUMBERS = ["0", "00", "007", "7", "7.0", "7.00", "1,234", "1234", "01,234", "12,34", "1,234.50", "1234.5"]
+ODD_NUMBERS += ["0.50", "50", "-7", "7.", ".5", "7%", "٧", "1 234", "1" + "0" * 19, "10" + ",000" * 6]
+PLAIN_NUMBERS = st.sampled_from(ODD_NUMBERS) | st.from_regex(
+    r"[0-9]{1,5}(,[0-9]{3}){0,2}(\.[0-9]{1,4})?", fullmatch=True
+)
+
+
+@settings(max_examples=2_000)
+@given(PLAIN_NUMBERS, PLAIN_NUMBERS)
+def test_two_numbers_in_digits_compare_as_their_values_do(one: str, other: str) -> None:
+    found = digits.same(one, other)
+    if found is not None:
+        left, right = values.read(one), values.read(other)
+        assert left is not None
+        assert right is not None
+        assert compare.same(left, right) is found
