@@ -56,7 +56,11 @@ def _acknowledged(folder: Path, stack: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stack"), [((), "tunestep"), ((str(FULL_SETTINGS),), FULL_STACK)], ids=["default", "full"]
+    ("arguments", "stack"),
+    [
+        pytest.param((), "tunestep", id="default", marks=pytest.mark.slow),
+        pytest.param((str(FULL_SETTINGS),), FULL_STACK, id="full"),
+    ],
 )
 def test_every_finding_is_acknowledged_with_a_reason_on_its_own_resource(
     arguments: tuple[str, ...], stack: str, tmp_path: Path

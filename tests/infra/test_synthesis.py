@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import app
 from infra import node
 from infra.bundle import PACKAGES, REWARD_PACKAGES
 from infra.flags import FLAGS
@@ -82,13 +83,28 @@ def test_settings_come_from_the_context_before_anything_else(tmp_path: Path) -> 
         (f"rewards: {{config: {{exact_match: {{note: {'x' * 3000}}}}}}}", "$.rewards.config.exact_match"),
     ],
 )
-def test_wrong_settings_are_one_message_and_exit_code_2(text: str, said: str, tmp_path: Path) -> None:
+def test_wrong_settings_are_one_message_and_exit_code_2(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, which has CDK loaded: starting Node for each would be most of the time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNESTEP_SYNTH", "local")
     (tmp_path / "tunestep.yaml").write_text(text + "\n")
-    done = run_app(tmp_path)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert app.main() == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+def test_wrong_settings_of_either_kind_leave_no_traceback(tmp_path: Path) -> None:
+    """One that the settings' types refuse, and one that only the stack can."""
+    for text, said in (("stack: Bad_Name", "$.stack"), ("mlflow_app: mine", "$.mlflow_app")):
+        (tmp_path / "tunestep.yaml").write_text(text + "\n")
+        done = run_app(tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_settings_too_long_for_a_function_s_environment_are_refused(tmp_path: Path) -> None:
@@ -197,6 +213,11 @@ def test_the_lock_of_the_tests_packages_names_no_registry_and_agrees_with_what_i
     assert locked[""]["devDependencies"] == package["devDependencies"]
     for name, version in package["devDependencies"].items():
         assert locked[f"node_modules/{name}"]["version"] == version, "exact versions only"
+
+
+def test_the_tests_of_the_stack_need_no_node_but_the_wheel_s() -> None:
+    """On a machine with a Node of its own nothing else would tell."""
+    assert Path(os.environ["JSII_NODE"]).is_file()
 
 
 def test_node_comes_from_the_wheel_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
