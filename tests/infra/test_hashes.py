@@ -97,8 +97,8 @@ def test_setup_refuses_an_altered_hash(
     assert "--require-hashes" in flags and "--only-binary" in flags, what
     if command[0] == "uv":
         command = [str(Path(sys.executable).parent / "uv"), *command[1:], str(tmp_path / "t")]
-        command += ["--python", sys.executable]
-    for wrong in (False, True):
+        command += ["--python", sys.executable, "--no-index", "--find-links", str(shelf)]
+    for wrong in (True, False):
         done = subprocess.run(  # noqa: S603 - our own install command
             [*command, *flags, "-r", str(lock(tmp_path, shelf, wrong=wrong))],
             env=environment(shelf, tmp_path),

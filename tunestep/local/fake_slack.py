@@ -94,7 +94,8 @@ class FakeSlack:
         if scheme != "Bearer" or not valid or not hmac.compare_digest(token.encode(), valid.encode()):
             return _error("invalid_auth")
         try:
-            arguments = json.loads(body)
+            # A method without arguments is sent nothing.
+            arguments = json.loads(body or b"{}")
             rules.check(method, arguments)
         except KeyError:
             return _error("unknown_method")
