@@ -106,7 +106,7 @@ NOT_MET: dict[str, tuple[dict[str, Any], str]] = {
 """Requests that read well and whose checks fail, all of them named in the message."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def furnished(laptop: Laptop) -> Laptop:
     """The cloud with a bucket in another region and a role that SageMaker may not take."""
     s3 = laptop.client("s3", "eu-west-1")

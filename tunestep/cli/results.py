@@ -15,7 +15,7 @@ from tunestep.cli import render, runs, samples
 from tunestep.cli.failure import CliError, aws_errors
 from tunestep.cli.status import print_next
 from tunestep.cli.target import Target, json_option, open_target, target_options
-from tunestep.run_files import SAMPLES, RunFiles
+from tunestep.run_files import DATASET_FINDINGS, SAMPLES, RunFiles
 from tunestep.text import one_line
 
 _MOST_COLUMNS = 4
@@ -115,7 +115,10 @@ def _folder_uri(target: Target, seen: runs.RunView) -> str:
 
 
 def copy_files(target: Target, run_id: str) -> Path:
-    """Copy the run's files from the laptop's S3 to ``<home>/runs/<run id>/``, readable by the user alone."""
+    """Copy the run's files from the laptop's S3 to ``<home>/runs/<run id>/``, readable by the user alone.
+
+    Not the one that quotes bad rows: the data stays where it is.
+    """
     if target.home is None:
         raise ValueError("only the laptop cloud has a home")
     folder = target.home / "runs" / names.run_folder(run_id)
@@ -128,7 +131,7 @@ def copy_files(target: Target, run_id: str) -> Path:
         listing = target.clients.s3.list_objects_v2(Bucket=target.bucket, Prefix=prefix)
         for entry in listing.get("Contents", []):
             name = entry["Key"].removeprefix(prefix)
-            if not _FILE.fullmatch(name):
+            if not _FILE.fullmatch(name) or name == DATASET_FINDINGS:
                 continue
             body = target.clients.s3.get_object(Bucket=target.bucket, Key=entry["Key"])["Body"].read()
             path = folder / name
