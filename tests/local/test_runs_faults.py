@@ -86,6 +86,7 @@ def test_the_reconciler_cleans_up_after_an_abort_that_nobody_heard_of(laptop: La
     assert laptop.item(run_id)["status"] == "ENDED"
 
 
+@pytest.mark.slow
 def test_runs_survive_the_death_of_the_clouds_process(own_laptop: Callable[[], Laptop]) -> None:
     laptop = own_laptop()
     asking = laptop.start(laptop.request("asking", base_model=LLAMA))
@@ -126,6 +127,7 @@ def test_a_worker_that_died_with_the_cloud_fails_its_run_at_the_next_start(
     assert "SUCCEEDED" in laptop("run", laptop.request("after"), "--local").stdout
 
 
+@pytest.mark.slow
 def test_local_stop_keeps_everything_and_reset_deletes_it(own_laptop: Callable[[], Laptop]) -> None:
     laptop = own_laptop()
     first = laptop("run", laptop.request("kept"), "--local").stdout
