@@ -216,13 +216,15 @@ assert not outside, outside
 """
 
 START = """
-import resource, sys, time
+import sys
 sys.path.insert(0, sys.argv[1])
-before = time.process_time()
 import importlib
 assert callable(importlib.import_module("lambdas." + sys.argv[2]).handler)
-print(1000 * (time.process_time() - before))
+print(len(sys.modules))
 """
+
+MOST_MODULES = 720
+"""What a start may import. Its time is that of its modules, and is held to its budget by `make bench`."""
 
 ELSEWHERE = {"duckdb"}
 """Imported by the data check alone, which has an asset of its own."""
@@ -271,9 +273,8 @@ def test_every_import_of_every_function_is_found_in_the_bundle_alone(core: Path)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the wheels are Linux wheels")
 @pytest.mark.parametrize("verb", names.FUNCTIONS)
-def test_every_handler_starts_from_its_bundle_alone_within_its_budget(core: Path, verb: str) -> None:
-    spent = min(float(_alone(START, str(core), verb)) for _ in range(3))
-    assert spent <= BUDGETS[CORE].milliseconds
+def test_every_handler_starts_from_its_bundle_alone_and_imports_little(core: Path, verb: str) -> None:
+    assert int(_alone(START, str(core), verb)) <= MOST_MODULES
 
 
 @pytest.mark.slow
