@@ -38,7 +38,8 @@ SLOW: dict[str, list[list[str]]] = {
     # The fast tests of these folders have run already; `make test-deploy` alone runs both kinds.
     "slow": [[*SIDE_BY_SIDE, *(f"--ignore={folder}" for folder in DEPLOY)]],
     "deploy": [[*SIDE_BY_SIDE, *DEPLOY], [PYTHON, "-m", "tests.docs.exempt"]],
-    "faults": [["make", "--no-print-directory", "test-faults"]],
+    # Every call failing in every way, and some drawn schedules: `make test-faults` alone plays all of them.
+    "faults": [["make", "--no-print-directory", "test-faults", "SCHEDULES=1200"]],
     "browser": [["make", "--no-print-directory", "test-browser"]],
     "sdk": [["make", "--no-print-directory", "test-sdk"]],
     "transformers": [["make", "--no-print-directory", "test-transformers"]],
