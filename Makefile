@@ -70,7 +70,7 @@ test-transformers: setup $(TRANSFORMERS)/.installed ## the laptop's trainer agai
 	@PYTHONPATH=. $(TRANSFORMERS)/bin/python -m pytest -q -p no:cacheprovider tests/transformers
 
 test-faults: setup ## ten thousand runs in which things go wrong, and a hundred kills of the laptop cloud
-	@$(if $(SCHEDULES),TUNESTEP_SCHEDULES=$(SCHEDULES)) $(BIN)/python -m pytest -n 2 --dist worksteal -m faults tests/faults tests/local/test_kills.py
+	@$(if $(SCHEDULES),TUNESTEP_SCHEDULES=$(SCHEDULES)) $(if $(KILLS),TUNESTEP_KILLS=$(KILLS)) $(BIN)/python -m pytest -n 2 --dist worksteal -m faults tests/faults tests/local/test_kills.py
 
 test-browser: setup $(BROWSER)/.installed ## the approval page in Chromium; pictures in build/browser
 	@PYTHONPATH=.:$(BROWSER) $(BIN)/python -m pytest -m browser -rs tests/browser

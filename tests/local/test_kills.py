@@ -1,6 +1,7 @@
 """The laptop cloud killed at any point of a run: the next start goes on with it or ends it cleanly."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable
 
@@ -11,7 +12,7 @@ from tests.local.laptop import Laptop, until
 LONGEST = 1.5
 """Seconds after its start within which the short run is killed; it takes about one."""
 
-POINTS = 100
+POINTS = int(os.environ.get("TUNESTEP_KILLS", "100"))
 PARTS = 4
 
 
