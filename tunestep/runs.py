@@ -187,9 +187,9 @@ class Runs:
         """
         sets = [f"#{name} = :set_{name}" for name in changes]
         sets += [f"#{name} = if_not_exists(#{name}, :set_{name})" for name in defaults or {}]
-        expression = "SET " + ", ".join(sets)
-        if remove:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        removals = [f"#{name}" for name in remove]
+        clauses = [("SET", sets), ("REMOVE", removals)]
+        expression = " ".join(f"{word} {', '.join(parts)}" for word, parts in clauses if parts)
         new = {f":set_{name}": value for name, value in {**changes, **(defaults or {})}.items()}
         try:
             answer = self._client.update_item(

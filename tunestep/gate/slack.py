@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from tunestep import runs
 from tunestep.approval_states import PENDING
 from tunestep.context import Context
-from tunestep.gate import slack_blocks
+from tunestep.gate import slack_blocks, slack_thread
 from tunestep.gate.slack_secret import SlackFault, reader
 from tunestep.gate.wording import Question
 from tunestep.runs import run_pk
@@ -124,27 +124,28 @@ def _called(
 def post(context: Context, run_id: str, text: str, blocks: list[slack_blocks.Block]) -> dict[str, str]:
     """Post into the run's thread of the channel, and begin the thread with the first message.
 
-    ``text`` is what a notification shows, a sentence of ours. Returns {channel, ts}. The thread is kept as
-    ``slack_thread`` on the run's item; two first messages at once make two threads, of which one is kept.
-    Raises SlackFault.
+    ``text`` is what a notification shows, a sentence of ours. Returns {channel, ts}. Raises SlackFault.
     """
     channel = settings_of(context).channel
-    thread = str((context.runs.run(run_id) or {}).get("slack_thread") or "")
-    more: dict[str, Any] = {"thread_ts": thread, "reply_broadcast": True} if thread else {}
-    answer = call(
-        context,
-        "chat.postMessage",
-        channel=channel,
-        text=text,
-        blocks=blocks,
-        mrkdwn=False,
-        unfurl_links=False,
-        unfurl_media=False,
-        **more,
-    )
+    place = slack_thread.place(context, run_id)
+    more: dict[str, Any] = {"thread_ts": place.thread, "reply_broadcast": True} if place.thread else {}
+    try:
+        answer = call(
+            context,
+            "chat.postMessage",
+            channel=channel,
+            text=text,
+            blocks=blocks,
+            mrkdwn=False,
+            unfurl_links=False,
+            unfurl_media=False,
+            **more,
+        )
+    except Exception:
+        slack_thread.given_up(context, run_id, place)
+        raise
     sent = {"channel": str(answer.get("channel") or channel), "ts": str(answer.get("ts") or "")}
-    if not thread:
-        context.runs.update_run(run_id, {}, defaults={"slack_thread": sent["ts"]})
+    slack_thread.begun(context, run_id, place, sent["ts"])
     return sent
 
 
