@@ -26,6 +26,10 @@ def actions(**changes: Any) -> dict[str, Any]:
     return {"type": "actions", "elements": [{**BUTTON, **changes}]}
 
 
+def rich(element: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [element]}]}
+
+
 def dialog(**changes: Any) -> dict[str, Any]:
     view = slack_blocks.decline_dialog("A" * 22, slack_blocks.facts({"run_id": "r"})[0])
     return {"trigger_id": fake_slack.trigger_id(), "view": {**view, **changes}}
@@ -56,6 +60,15 @@ def text(kind: str, length: int) -> dict[str, Any]:
         [{"type": "header", "text": text("plain_text", 151)}],
         [{"type": "header", "text": text("mrkdwn", 5)}],
         [{"type": "context", "elements": [text("mrkdwn", 5)] * 11}],
+        [{"type": "rich_text", "elements": []}],
+        [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": []}]}],
+        [rich({"type": "text", "text": ""})],
+        [rich({"type": "text", "text": "x" * 3001})],
+        [rich({"type": "text", "text": "x", "style": {"code": "yes"}})],
+        [rich({"type": "text", "text": "x", "style": {"blink": True}})],
+        [rich({"type": "text", "text": "x", "emoji": False})],
+        [rich({"type": "link", "text": "x"})],
+        [rich({"type": "color", "value": "#fff"})],
         [{"type": "carousel"}],
         [{**SECTION, "emoji": True}],
         [{**SECTION, "block_id": "b"}, {**SECTION, "block_id": "b"}],

@@ -1,16 +1,20 @@
 """People are told once, on the channels that the settings name, with what they need to go on."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from slack_sdk.models.blocks import Block
 
 from tests.support.records import record
 from tests.support.run_world import RUN_ID, World, execution_arn, world
+from tunestep.cli import slack as cli_slack
 from tunestep.errors import TransientFault
 from tunestep.gate import announce, slack
 from tunestep.gate.slack_secret import SlackFault
+from tunestep.local import fake_slack_rules
 from tunestep.run_files import LOG_TAIL, RECORD
 from tunestep.run_notices import StatusEvent, console_url, notify, started
 from tunestep.settings import NoticeRules, Slack
@@ -182,6 +186,37 @@ def test_slack_gets_metrics_as_text_and_nothing_that_it_would_interpret(
     assert "total_loss" in shown
     assert "1.438" in shown
     assert "mrkdwn" not in shown
+
+
+@pytest.mark.parametrize("name", ["begun", "waiting", "succeeded", "failed", "failed without a record"])
+def test_slack_takes_every_notice_and_the_laptop_shows_all_of_it(
+    w: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    channel = Channel(monkeypatch)
+    w.begin()
+    rules(w)
+    if name in ("succeeded", "failed"):
+        failed: dict[str, Any] = {"outcome": "FAILED", "error": ERROR, "hint": "Lower it."}
+        stored(w, **(failed if name == "failed" else {}))
+        w.files.put_text(RUN_ID, LOG_TAIL, "step 1\nstep 2 exploded\n", "text/plain")
+    waiting = msgspec.structs.replace(w.event(), document={"waits": "x"}, state=announce.WAITS_FOR_QUOTA)
+    match name:
+        case "begun":
+            started(w.context, BEGAN)
+        case "waiting":
+            announce.notify(w.context, waiting)
+        case _:
+            notify(w.context, w.event() if name == "succeeded" else w.event(error=ERROR))
+    ((_, title, blocks),) = channel.posts
+    fake_slack_rules.check("chat.postMessage", {"channel": "C", "text": title, "blocks": blocks})
+    for block in Block.parse_all(blocks):
+        block.validate_json()
+    message = {"number": 1, "ts": "1800000000.000100", "kind": "message", "channel": "C", "blocks": blocks}
+    shown = "\n".join(cli_slack._lines(message))
+    said = set(re.findall(r'"(?:text|url)":"((?:[^"\\]|\\.)*)"', msgspec.json.encode(blocks).decode()))
+    assert said
+    for words in said:
+        assert all(line in shown for line in msgspec.json.decode(f'"{words}"').splitlines())
 
 
 def test_a_channel_that_fails_keeps_no_other_from_being_told_and_only_it_is_tried_again(

@@ -138,9 +138,19 @@ def _block(block: dict[str, Any]) -> list[str]:
             return [str(element["text"]) for element in block["elements"]]
         case "actions":
             return [_button(element) for element in block["elements"]]
+        case "rich_text":
+            return [line for part in block["elements"] for line in _rich(part).splitlines()]
         case "input":
             return [f"{block['label']['text']} ____"]
     return []
+
+
+def _rich(part: dict[str, Any]) -> str:
+    """The text of a part of rich text; a link with its address."""
+    return "".join(
+        f"{run.get('text', '')} <{run['url']}>" if run["type"] == "link" else str(run["text"])
+        for run in part["elements"]
+    )
 
 
 def _button(element: dict[str, Any]) -> str:

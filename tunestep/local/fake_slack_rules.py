@@ -138,12 +138,25 @@ _INPUT: dict[str, Field] = {
     "max_length": Field(_number),
     "placeholder": Field(_plain(150)),
 }
+_STYLE = Field(shape({name: Field(_flag) for name in ("bold", "italic", "strike", "code")}))
+_RICH = {
+    "text": {"text": Field(text(3000), True), "style": _STYLE},
+    "link": {"url": Field(text(3000), True), "text": Field(text(3000)), "style": _STYLE},
+}
+"""Slack names no limits of rich text; these are those of a section."""
+_RICH_TEXT = _by_type(
+    {
+        "rich_text_section": {"elements": Field(several(_by_type(_RICH), 50), True)},
+        "rich_text_preformatted": {"elements": Field(several(_by_type(_RICH), 50), True)},
+    }
+)
 _BLOCK_ID = Field(text(255))
 _BLOCKS: dict[str, dict[str, Field]] = {
     "header": {"text": Field(_plain(150), True), "block_id": _BLOCK_ID},
     "section": {"text": Field(_any_text(3000), True), "block_id": _BLOCK_ID},
     "context": {"elements": Field(several(_any_text(3000), 10), True), "block_id": _BLOCK_ID},
     "actions": {"elements": Field(several(_by_type({"button": _BUTTON}), 25), True), "block_id": _BLOCK_ID},
+    "rich_text": {"elements": Field(several(_RICH_TEXT, 50), True), "block_id": _BLOCK_ID},
 }
 _INPUT_BLOCK: dict[str, Field] = {
     "label": Field(_plain(2000), True),
