@@ -2,6 +2,9 @@
 
 import os
 import signal
+from functools import cache
+
+import botocore.session
 
 from infra import node
 
@@ -15,3 +18,6 @@ os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Tunestep")
 # A shell that starts tests in the background has Ctrl-C ignored, and so would the commands that are tried.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Each mocked test has a boto3 session of its own; what botocore read from its files is the same for all.
+botocore.session.create_loader = cache(botocore.session.create_loader)

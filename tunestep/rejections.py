@@ -20,8 +20,8 @@ def rejected_key(subject: str) -> str:
     """``rejected/<subject>.json``, whatever the subject is made of.
 
     Everything but letters, digits and ``-_.=+`` is percent-encoded part by part, so that no part leads
-    elsewhere (``..``), breaks a line or needs another encoding. What gets too long is cut and ends in its
-    hash.
+    elsewhere (``..``), breaks a line or needs another encoding; an empty part is a lone ``%``, which no other
+    becomes. What gets too long is cut and ends in its hash.
     """
     parts = [_part(part) for part in subject.split("/")]
     key = PREFIX_REJECTED + "/".join(parts)
@@ -33,7 +33,7 @@ def rejected_key(subject: str) -> str:
 
 def _part(part: str) -> str:
     quoted = quote(part, safe="-_.=+", errors="surrogatepass")
-    return quoted if quoted.strip(".") else quoted.replace(".", "%2E") or "%00"
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E") or "%"
 
 
 def since(s3: Client, bucket: str, moment: datetime) -> list[str]:

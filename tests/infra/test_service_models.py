@@ -8,6 +8,7 @@ from typing import Any
 import botocore
 import pytest
 from botocore import xform_name
+from botocore.loaders import Loader
 from botocore.session import Session
 
 from infra.bundle import Bundle
@@ -94,7 +95,7 @@ def test_what_is_left_makes_clients_that_call_what_is_called(models: Path) -> No
     assert after < before
     assert not (models / "sqs").exists()
     session = Session()
-    session.get_component("data_loader").search_paths[:] = [str(models)]
+    session.register_component("data_loader", Loader([str(models)], include_default_search_paths=False))
     keys = {"region_name": "us-west-2", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
     s3 = session.create_client("s3", **keys)
     assert s3.can_paginate("list_objects_v2")

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.run_world import (
@@ -270,6 +270,8 @@ def test_every_rejected_key_is_one_plain_path_below_its_prefix(text: str) -> Non
 
 
 @given(st.lists(st.text(max_size=40), min_size=2, max_size=2, unique=True))
+@example(["", "\0"])
+@example([".", "%2E"])
 def test_two_subjects_never_share_a_file(subjects: list[str]) -> None:
     assert rejected_key(subjects[0]) != rejected_key(subjects[1])
 
