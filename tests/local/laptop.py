@@ -23,6 +23,8 @@ from tunestep.local.access import usage
 
 COMMAND = Path(sys.executable).parent / "tunestep"
 DEADLINE = 40.0
+BEGINNING = control.START_SECONDS + 10
+"""How long a first start may take on a machine that has other things to do: the command gives up sooner."""
 QWEN = "huggingface-reasoning-qwen3-0-6b"
 LLAMA = "meta-textgeneration-llama-3-2-1b-instruct"
 FULL_ONLY = "deepseek-llm-r1-distill-qwen-1-5b"
@@ -330,8 +332,8 @@ def running(folder: Path, assembly_of: Path | None = None) -> Iterator[Laptop]:
     laptop = Laptop(folder)
     if assembly_of:
         laptop.adopt_assembly(assembly_of)
-    laptop("local", "start")
     try:
+        laptop("local", "start", seconds=BEGINNING)
         yield laptop
     finally:
         laptop.close()

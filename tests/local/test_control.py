@@ -145,6 +145,31 @@ def test_stop_without_a_cloud_says_so(tmp_path):
     assert control.stop(tmp_path) is False
 
 
+STARTING = """
+import pathlib, signal, sys
+from tunestep.local import process
+home = pathlib.Path(sys.argv[1])
+lock = process.take_lock(home)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("starting", flush=True)
+signal.sigwait([signal.SIGTERM])
+assert (home / "journal.sqlite").is_file(), "deleted under a cloud that starts"
+(home / "outbox").mkdir()
+"""
+
+
+def test_reset_waits_for_a_cloud_that_is_still_starting(tmp_path):
+    (tmp_path / "journal.sqlite").write_text("x")
+    begun = subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, "-c", STARTING, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert begun.stdout.readline() == "starting\n"
+    assert control.running(tmp_path) is None
+    control.reset(tmp_path)
+    assert begun.wait(20) == 0
+    assert not tmp_path.exists()
+
+
 def test_an_endpoint_file_left_by_a_killed_process_is_not_believed(tmp_path):
     (tmp_path / process.ENDPOINT).write_text(
         '{"url": "http://127.0.0.1:1", "pid": 1, "region": "r", "account": "1", "stack": "s", '

@@ -194,18 +194,30 @@ def _tail(home: Path) -> str:
 
 
 def stop(home: Path) -> bool:
-    """End the cloud of this home; false when none runs. Raises ControlError when it does not end."""
+    """End the cloud of this home; false when none runs. Raises ControlError when it does not end.
+
+    One that still starts ends as soon as it is ready.
+    """
     endpoint = running(home)
-    if endpoint is None:
+    pid = endpoint.pid if endpoint else _starting(home)
+    if not pid:
         return False
     with contextlib.suppress(ProcessLookupError):
-        os.kill(endpoint.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS + (0 if endpoint else START_SECONDS)
     while _locked(home):
         if time.monotonic() > deadline:
-            raise ControlError(f"the laptop cloud (process {endpoint.pid}) does not end; see {home / LOG}")
+            raise ControlError(f"the laptop cloud (process {pid}) does not end; see {home / LOG}")
         time.sleep(0.05)
     return True
+
+
+def _starting(home: Path) -> int:
+    """The process that serves this home and is not ready; 0 when there is none."""
+    try:
+        return int((home / process.LOCK).read_text()) if _locked(home) else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def reset(home: Path) -> None:

@@ -71,13 +71,16 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def take_lock(home: Path) -> IO[str] | None:
-    """The home's lock, held while the file is open; None when another process holds it."""
+    """The home's lock, held while the file is open, with our id in it; None when another process holds it."""
     file = (home / LOCK).open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         return None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
     return file
 
 
