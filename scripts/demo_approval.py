@@ -60,7 +60,18 @@ def mail(run_id: str) -> tuple[Path, str]:
     )
 
 
-def invite(run_id: str, path: Path, link: str) -> None:
+def question() -> int:
+    """The number of Slack's message with the buttons. Raises SystemExit when none comes."""
+    deadline = time.monotonic() + _MAIL_SECONDS
+    while time.monotonic() < deadline:
+        for message in json.loads(tunestep("local", "slack", "--json").stdout):
+            if any(block["type"] == "actions" for block in message["blocks"]):
+                return int(message["number"])
+        time.sleep(0.2)
+    raise SystemExit(f"no question in Slack within {_MAIL_SECONDS:.0f} s; see tunestep local slack")
+
+
+def invite(run_id: str, path: Path, link: str, number: int) -> None:
     here = f"TUNESTEP_HOME={HOME} {COMMAND}"
     print(
         f"""
@@ -71,8 +82,8 @@ Ann's link, as in the mail {path}:
 
 Or in Slack, from another terminal:
   {here} local slack
-  {here} local slack press 1 approve
-  {here} local slack press 1 decline --reason 'Not with this licence.'
+  {here} local slack press {number} approve
+  {here} local slack press {number} decline --reason 'Not with this licence.'
 
 Or from a command line:
   {here} approve {run_id} --local
@@ -105,9 +116,10 @@ def main() -> int:
         tunestep("local", "reset", "--yes")
     try:
         run_id = start()
-        invite(run_id, *mail(run_id))
+        invite(run_id, *mail(run_id), question())
         code = follow(run_id)
-        print("The demonstration is over, and what it made is removed. Once more: make demo-approval")
+        over = "The demonstration is over, and what it made is removed"
+        print(f"{over}{', so there is no run to retry' if code else ''}. Once more: make demo-approval")
         return code
     except KeyboardInterrupt:
         return 130

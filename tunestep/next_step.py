@@ -19,4 +19,5 @@ def after_failure(error: str, run_id: str, *, comes_first: str = "") -> NextStep
         return NextStep("tunestep run REQUEST", "mend the request")
     if error == "DuplicateRun" and comes_first:
         return NextStep(f"tunestep status {comes_first}")
-    return NextStep(f"tunestep retry {run_id}")
+    retry = f"tunestep retry {run_id}"
+    return NextStep(retry, "talk to whoever declined" if error == "ApprovalDeclined" else "")

@@ -1,6 +1,7 @@
 """make demo-approval: it asks, waits for a person, and leaves nothing behind."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,21 +36,24 @@ def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]
     control.reset(laptop.home)
 
 
+@pytest.mark.parametrize(("button", "code"), [("approve", 0), ("decline", 1)])
 def test_it_prints_the_link_and_waits_until_somebody_decides(
-    demo: tuple[subprocess.Popen[str], dict[str, str], Path],
+    demo: tuple[subprocess.Popen[str], dict[str, str], Path], button: str, code: int
 ) -> None:
     process, environment, home = demo
     assert process.stdout is not None
     link = line_with(process.stdout, "/approvals/").strip()
     assert "?k=" in link
+    _, *press = shlex.split(line_with(process.stdout, f" {button}"))
     line_with(process.stdout, "Waiting.")
     assert process.poll() is None
     pressed = subprocess.run(  # noqa: S603 - our command
-        [str(COMMAND), "local", "slack", "press", "1", "approve"], env=environment, check=False
+        [str(COMMAND), *press[1:]], env=environment, check=False
     )
     assert pressed.returncode == 0
     out, err = process.communicate(timeout=90)
-    assert process.returncode == 0, out + err
+    assert process.returncode == code, out + err
+    assert ("no run to retry" in out) is bool(code)
     assert not home.exists()
 
 

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from tests.gate.hostile import HOSTILE
-from tests.local.laptop import LLAMA, Laptop, until
+from tests.local.laptop import BEGINNING, LLAMA, Laptop, until
 from tunestep import names
 from tunestep.gate import slack_blocks
 from tunestep.local import fake_slack
@@ -78,10 +78,17 @@ class Office:
 
     def question(self, run_id: str) -> dict[str, Any] | None:
         """The question of a run in the channel, once the run's item knows where it is."""
-        if "slack" not in self.laptop.item(run_id, "APPROVAL"):
-            return None
-        asked = (m for m in self.board.all() if m["kind"] == "message" and "thread_ts" not in m)
-        return next((m for m in asked if run_id in json.dumps(m["blocks"])), None)
+        where = self.laptop.item(run_id, "APPROVAL").get("slack") or {}
+        ts = where.get("ts", {}).get("S")
+        return next((m for m in self.board.all() if m["ts"] == ts), None)
+
+    def thread(self, run_id: str) -> list[dict[str, Any]]:
+        """What was said about a run in the channel, the message that began the thread first."""
+        begun = self.laptop.item(run_id, "RUN").get("slack_thread")
+        said = [m for m in self.board.all() if m["kind"] == "message" and run_id in json.dumps(m["blocks"])]
+        assert [m["ts"] for m in said if "thread_ts" not in m] == [begun]
+        assert {m["thread_ts"] for m in said[1:]} == {begun}
+        return said
 
     def hand(self, user: str = "U0ANN") -> Hand:
         signing = self.secret["signing_secret"]
@@ -95,8 +102,8 @@ pytestmark = pytest.mark.slow
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     laptop = Laptop(tmp_path_factory.mktemp("office"))
     laptop.file("tunestep.yaml", SETTINGS)
-    laptop("local", "start")
     try:
+        laptop("local", "start", seconds=BEGINNING)
         yield Office(laptop)
     finally:
         laptop.close()
@@ -113,6 +120,8 @@ def test_approved_in_slack_a_run_ends_well_and_the_message_says_so(office: Offic
     assert "Decision: Approved" in json.dumps(message["blocks"])
     assert "actions" not in {block["type"] for block in message["blocks"]}
     assert "no button 'approve'" in office.laptop("local", "slack", "press", number, "approve", code=1).stderr
+    heads = [m["blocks"][0]["text"]["text"] for m in office.thread(run_id)]
+    assert {f"Started: {run_id}", f"Run succeeded: {run_id}"} < set(heads), heads
 
 
 def test_declined_in_slack_a_run_ends_with_the_reason_and_creates_nothing(office: Office) -> None:

@@ -99,6 +99,10 @@ def test_a_failure_is_told_with_reason_log_hint_and_the_command_to_go_on(w: Worl
         ("PrerequisitesNotMet", "Next: mend the request, then `tunestep run REQUEST --stack tunestep`"),
         ("BudgetExceeded", "Next: mend the request, then `tunestep run REQUEST --stack tunestep`"),
         ("RewardNotCertified", "Next: mend the request, then `tunestep run REQUEST --stack tunestep`"),
+        (
+            "ApprovalDeclined",
+            f"Next: talk to whoever declined, then `tunestep retry {RUN_ID} --stack tunestep`",
+        ),
         ("PlanChanged", f"Next: `tunestep retry {RUN_ID} --stack tunestep`"),
         ("ApprovalExpired", f"Next: `tunestep retry {RUN_ID} --stack tunestep`"),
         ("ServiceFault", f"Next: `tunestep retry {RUN_ID} --stack tunestep`"),
