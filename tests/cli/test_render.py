@@ -20,6 +20,7 @@ def read(laptop: Laptop, path: str) -> str:
     return (laptop.work / path).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_run_is_rendered_as_it_was_stored_beside_its_record(laptop: Laptop) -> None:
     run_id = laptop.json("run", laptop.request("render-run"), "--local")["run_id"]
     found = rendered(laptop, run_id, "--notebook", "--script", "-o", "of-run")
@@ -54,6 +55,7 @@ def test_a_request_is_rendered_without_starting_or_uploading_anything(laptop: La
     assert f"aws s3 cp {path}" in said
 
 
+@pytest.mark.slow
 def test_a_gated_run_is_rendered_with_the_licence_accepted_only_once_it_is(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.request("render-gated", base_model=LLAMA, approval={"require": "always"}))
     laptop.waits_in(run_id, "AwaitApproval")

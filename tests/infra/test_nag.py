@@ -59,7 +59,7 @@ def _acknowledged(folder: Path, stack: str) -> dict[str, dict[str, str]]:
     ("arguments", "stack"),
     [
         pytest.param((), "tunestep", id="default", marks=pytest.mark.slow),
-        pytest.param((str(FULL_SETTINGS),), FULL_STACK, id="full"),
+        pytest.param((str(FULL_SETTINGS),), FULL_STACK, id="full", marks=pytest.mark.slow),
     ],
 )
 def test_every_finding_is_acknowledged_with_a_reason_on_its_own_resource(

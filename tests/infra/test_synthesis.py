@@ -39,6 +39,7 @@ def test_the_template_holds_no_account_and_no_region(assembly: Path) -> None:
     assert not manifest.get("missing")
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_template(tmp_path: Path, assembly: Path) -> None:
     done = run_app(tmp_path, CDK_OUTDIR="elsewhere")
     assert done.returncode == 0, done.stderr
@@ -46,6 +47,7 @@ def test_the_same_input_gives_the_same_template(tmp_path: Path, assembly: Path) 
     assert written == (assembly / "tunestep.template.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_settings_come_from_the_current_folder(tmp_path: Path) -> None:
     (tmp_path / "tunestep.yaml").write_text("stack: mine\n")
     assert run_app(tmp_path).returncode == 0
@@ -123,6 +125,7 @@ def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_cdk_s_own_rules_find_nothing(tmp_path: Path) -> None:
     done = run_app(tmp_path, CDK_VALIDATION="true", TUNESTEP_SETTINGS_FILE=str(FULL_SETTINGS))
     assert done.returncode == 0, done.stdout + done.stderr

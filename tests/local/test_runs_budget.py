@@ -20,6 +20,8 @@ from tunestep.plan_model import Plan
 from tunestep.runs import Item, console_run
 from tunestep.settings import load
 
+pytestmark = pytest.mark.slow
+
 MOST, STARTS, EACH = 100_000, 200, 1_000
 SETTINGS = f"""
 budgets:

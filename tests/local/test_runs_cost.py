@@ -11,6 +11,8 @@ import pytest
 
 from tests.local.laptop import Laptop, sft_rows
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = """
 prices: [{model: "huggingface-reasoning-qwen3-*", usd_per_million_tokens: 1000}]
 approval: {review_above_usd: 0.5}

@@ -264,6 +264,7 @@ def questions(count: int) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reward", "error"), [("math_answer", ""), ("text_similarity", "RewardNotCertified")]
 )
@@ -291,6 +292,7 @@ def test_a_reinforcement_run_shows_nothing_of_its_data_whether_its_reward_is_cer
     assert told(laptop, run_id) == []
 
 
+@pytest.mark.slow
 def test_training_that_fails_names_no_data_either(laptop: Laptop) -> None:
     """CSV is right by the check, and the laptop's trainer does not read it."""
     right = f"prompt,completion,{SECRET}\n{SECRET},{SECRET},{SECRET}\n".encode()

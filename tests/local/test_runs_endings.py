@@ -56,6 +56,7 @@ def test_declined_creates_nothing(laptop: Laptop) -> None:
     check_nothing_runs(laptop, run_id)
 
 
+@pytest.mark.slow
 def test_a_retry_of_a_declined_run_asks_again(laptop: Laptop) -> None:
     first = gated(laptop, "declined-again")
     laptop("decline", first, "--local", "--reason", "later")
@@ -170,6 +171,7 @@ def test_a_second_ctrl_c_leaves_and_says_how_to_come_back(laptop: Laptop) -> Non
     check_nothing_runs(laptop, run_id)
 
 
+@pytest.mark.slow
 def test_watch_leaves_the_run_alone(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("watched"))
     laptop.trains(run_id)
@@ -185,6 +187,7 @@ def test_watch_leaves_the_run_alone(laptop: Laptop) -> None:
     check_nothing_runs(laptop, run_id)
 
 
+@pytest.mark.slow
 def test_an_execution_aborted_from_outside_is_cleaned_up_by_the_rule(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("aborted"))
     laptop.trains(run_id)
@@ -196,6 +199,7 @@ def test_an_execution_aborted_from_outside_is_cleaned_up_by_the_rule(laptop: Lap
     assert f"tunestep retry {run_id}" in laptop("status", run_id, "--local").stdout
 
 
+@pytest.mark.slow
 def test_a_job_stopped_outside_ends_the_run_as_such(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("job-stopped"))
     name = laptop.trains(run_id)["TrainingJobName"]
@@ -260,6 +264,7 @@ def test_a_retry_of_a_running_run_is_refused(laptop: Laptop) -> None:
     laptop("stop", run_id, "--local")
 
 
+@pytest.mark.slow
 def test_a_retry_adopts_the_job_that_had_completed(laptop: Laptop) -> None:
     first = laptop.start(laptop.request("adopted", sft_rows(60), hyperparameters={"max_epochs": 10}))
     laptop.trains(first)
@@ -281,6 +286,7 @@ def test_a_retry_adopts_the_job_that_had_completed(laptop: Laptop) -> None:
     assert record["results"]["model_package_arn"]
 
 
+@pytest.mark.slow
 def test_a_retry_of_an_approved_run_needs_no_second_decision(own_laptop: Callable[[], Laptop]) -> None:
     laptop = own_laptop()
     first = gated(

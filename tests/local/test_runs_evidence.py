@@ -3,7 +3,11 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.local.laptop import LLAMA, Laptop, until
+
+pytestmark = pytest.mark.slow
 
 
 def _gated(laptop: Laptop, name: str, require: str = "licence") -> str:

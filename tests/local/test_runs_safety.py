@@ -136,6 +136,7 @@ def test_a_run_needs_nothing_but_loopback(tmp_path: Path, assembly: Path) -> Non
     assert "SUCCEEDED" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_cloud_ends_with_its_functions_and_leaves_no_process(laptop: Laptop) -> None:
     """Run on a cloud of its own home: processes are told by it."""
     folder = laptop.home.parent / "ending"

@@ -158,6 +158,7 @@ def test_data_for_a_preset_starts_its_request_on_that_data(laptop: Laptop) -> No
     assert rejection(laptop, "datasets/plain/late.jsonl")["findings"][0]["code"] == "PRESET_NOT_FOUND"
 
 
+@pytest.mark.slow
 def test_a_preset_can_go_on_from_the_newest_approved_package_of_its_group(laptop: Laptop) -> None:
     use_case, group = "preset goes on", "preset-goes-on"
     base = document(laptop, use_case, training_data=None, model_package_group=group)
@@ -302,6 +303,7 @@ def test_what_is_written_elsewhere_starts_nothing(laptop: Laptop, key: str) -> N
     assert runs_of(laptop, use_case) == []
 
 
+@pytest.mark.slow
 def test_the_console_s_start_of_the_same_request_is_a_duplicate_and_force_is_not(laptop: Laptop) -> None:
     request = laptop.request("console twin")
     first = laptop.start(request)
@@ -357,6 +359,7 @@ def test_reuse_ends_at_once_with_the_earlier_results(laptop: Laptop) -> None:
     assert first in laptop("results", second, "--local").stdout
 
 
+@pytest.mark.slow
 def test_a_restart_delivers_nothing_twice(own_laptop: Any) -> None:
     laptop = own_laptop()
     put(laptop, "requests/kept.json", json.dumps(document(laptop, "kept")))
@@ -384,6 +387,7 @@ schedules:
 """
 
 
+@pytest.mark.slow
 def test_settings_switch_a_source_off_and_a_schedule_runs_its_preset(tmp_path: Path) -> None:
     laptop = Laptop(tmp_path / "scheduled")
     try:
@@ -413,6 +417,7 @@ prices:
 """
 
 
+@pytest.mark.slow
 def test_a_deploy_amid_runs_lets_them_go_on_and_binds_what_each_source_starts_after_it(
     tmp_path: Path,
 ) -> None:

@@ -338,6 +338,7 @@ def test_a_stop_is_heeded_after_the_step_and_the_model_is_kept(cloud: RewardClou
     assert status["model_s3_uri"]
 
 
+@pytest.mark.slow
 def test_equal_seeds_train_equal_weights_with_and_without_divergence(
     cloud: RewardCloud, tmp_path: Path
 ) -> None:

@@ -19,9 +19,12 @@ from types import FrameType
 from typing import Any, NoReturn
 
 
-def isolate(pycache: str, package_root: str) -> None:
-    """Keep bytecode out of the assembly, and our own package off the path: workers import the asset's."""
-    sys.pycache_prefix = pycache
+def isolate(package_root: str) -> None:
+    """Leave the assembly as it is, bytecode included, and our own package off the path.
+
+    The assets come compiled, and so does what `make setup` installs.
+    """
+    sys.dont_write_bytecode = True
     sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != package_root]
 
 
@@ -134,6 +137,6 @@ def tell(event: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    isolate(*sys.argv[1:3])
+    isolate(sys.argv[1])
     preload()
     Host().serve()

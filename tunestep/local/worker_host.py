@@ -21,7 +21,7 @@ class WorkerHost:
     """The function host process. Thread-safe."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        """``folder`` keeps bytecode and the host's log; ``environment`` is what /proc shows of a worker."""
+        """``folder`` keeps the host's log; ``environment`` is what /proc shows of a worker."""
         self._ids = itertools.count()
         self._lock = threading.Lock()
         self._spawned: dict[int, Callable[[int], None]] = {}
@@ -32,7 +32,6 @@ class WorkerHost:
                     sys.executable,
                     "-I",
                     str(Path(function_host.__file__).resolve()),
-                    str(folder / "pycache"),
                     str(children.package_root()),
                 ],
                 cwd=folder,
