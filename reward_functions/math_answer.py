@@ -16,6 +16,7 @@ is 42; "1,234" and "1 234" are 1234; a list with spaces ("32, 349") is not a num
 * Units: known units and currencies are converted ("50 cents" is $0.50) and must agree when both sides have
   one; other words behind a number are ignored, and a number without a unit is compared as it stands. A symbol
   that may be a letter, as in ``\boxed{5 m}``, is a unit beside a plain number; "5 hours 30 minutes" is one.
+* Times and ratios ("3:30 PM", "3:2") are equal as such; a ratio in other terms is reported as undecided.
 * Sets have no order, tuples and intervals do, and brackets of intervals count.
 
 What cannot be read exactly (roots, expressions, inequalities, matrices) is decided by math-verify on the

@@ -12,6 +12,20 @@ _AFTERTHOUGHT = re.compile(
     r"[.!,:;–—-]{0,3}[^.!?\n0-9]{0,60}?(-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?)",
     re.IGNORECASE,
 )
+_TAKEN_BACK = re.compile(
+    r"(?:^|[.!;\n*])[\s*_]{0,4}(?:"
+    r"(?:but|however|i made|there (?:is|was) an? |the (?:correct|right|true|real|actual)\b)[^.!?\n0-9]{0,80}?"
+    r"\b(?:it|that|this|value|result|number|one|total)"
+    r"(?:'s|’s|\s(?:is|was|should be|must be|has to be|should have been))\s"
+    r"|then again,\s|(?:edit|update|let me (?:correct|fix|revise)[^.!?\n0-9:]{0,20}):\s)"
+    r"[\s*]{0,3}(?:(?:it|that)(?:'s|’s|\sis)\s)?(?:actually\s|really\s)?"
+    r"[$*\\({]{0,4}(-?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?)"
+    r"(?=(?:\s[A-Za-z]{1,20}){0,3}[\s*$)}\\]{0,4}(?:[.,!;\n]|$))",
+    re.IGNORECASE,
+)
+"""A sentence that says that the answer is another one."""
+_EQUATED = re.compile(r"[\s$]{0,3}=[\s$]{0,3}(-?[0-9][0-9,]*(?:\.[0-9]+)?)[\s$.]{0,4}(?:\n|$)")
+"""What a marked answer is said to equal."""
 _OR = re.compile(
     r"[\s$*_.,)}\]\\]{0,8}(?:or|/)\s[^.!?\n0-9]{0,30}?(?<![\w(])[$*\\({]*(-?[0-9][0-9,]*(?:\.[0-9]+)?)(?![\w^])",
     re.IGNORECASE,
@@ -25,7 +39,7 @@ _RESTATED = re.compile(
     re.IGNORECASE,
 )
 """What follows an answer when all of it is another statement of one."""
-_CONNECTING = 6
+_CONNECTING = 2
 
 
 def others(text: str, start: int, end: int) -> list[Span]:
@@ -33,8 +47,8 @@ def others(text: str, start: int, end: int) -> list[Span]:
     offered = []
     if end + _CONNECTING < len(text):
         tail = text[end : end + MAX_SENTENCE]
-        offered = [found[1] for found in _AFTERTHOUGHT.finditer(tail)]
-        offered += [found[1] for found in (_OR.match(tail), _RESTATED.match(tail)) if found]
+        offered = [found[1] for form in (_AFTERTHOUGHT, _TAKEN_BACK) for found in form.finditer(tail)]
+        offered += [found[1] for form in (_OR, _RESTATED, _EQUATED) if (found := form.match(tail))]
     before = text[max(0, start - lone.BESIDE) : start]
     ahead = _OR_BEFORE.search(before) if " or " in before else None
     if ahead is not None:

@@ -3,8 +3,9 @@
 from fractions import Fraction
 from itertools import permutations
 
-from reward_functions._math import functions, ranges
+from reward_functions._math import colons, functions, ranges
 from reward_functions._math.kinds import (
+    Colon,
     Comma,
     Expression,
     Group,
@@ -34,11 +35,17 @@ def same(reference: Value, answer: Value) -> bool | None:
         return _commas(reference, answer)
     if isinstance(reference, Word) or isinstance(answer, Word):
         return True if reference == answer else None
-    if isinstance(reference, Intervals) or isinstance(answer, Intervals):
-        return _intervals(reference, answer)
+    if isinstance(reference, Intervals | Colon) or isinstance(answer, Intervals | Colon):
+        timed = isinstance(reference, Colon) or isinstance(answer, Colon)
+        return (_colons if timed else _intervals)(reference, answer)
     if not isinstance(reference, Group) and not isinstance(answer, Group):
         return _expressions(reference, answer)
     return _groups(_as_group(reference), _as_group(answer))
+
+
+def _colons(one: Value, other: Value) -> bool | None:
+    left, right = (colons.of_hour(side) if isinstance(side, Number) else side for side in (one, other))
+    return colons.same(left, right) if isinstance(left, Colon) and isinstance(right, Colon) else None
 
 
 def _intervals(one: Value, other: Value) -> bool | None:
@@ -88,8 +95,8 @@ def nearly(reference: Value, answer: Value) -> bool:
         return False
     if reference.name and answer.name and reference.name != answer.name:
         return False
-    if isinstance(reference, Number) or isinstance(answer, Number):
-        return isinstance(reference, Number) and isinstance(answer, Number)
+    if isinstance(reference, Number | Colon) or isinstance(answer, Number | Colon):
+        return isinstance(reference, Number | Colon) and isinstance(answer, Number | Colon)
     flat = all(isinstance(item, Number) for item in reference.items + answer.items)
     return flat and reference.kind == answer.kind
 
@@ -174,6 +181,8 @@ def _unordered(one: tuple[Item, ...], other: tuple[Item, ...]) -> bool | None:
     if len(one) == 1 and all(same(one[0], item) for item in other):
         return True
     left, right = _distinct(one), _distinct(other)
+    if len(left) == len(right) == 1 and any(same(a, b) for a in one for b in other):
+        return True
     if len(left) != len(right):
         return False if all(isinstance(item, Number) and not item.decimals for item in left + right) else None
     if all(isinstance(item, Number) for item in left + right):
@@ -189,8 +198,19 @@ def _unordered(one: tuple[Item, ...], other: tuple[Item, ...]) -> bool | None:
 def _distinct(items: tuple[Item, ...]) -> list[Item]:
     kept: dict[object, Item] = {}
     for item in items:
-        kept.setdefault((item.value, item.percent, item.unit) if isinstance(item, Number) else item, item)
+        kept.setdefault(_measure(item) if isinstance(item, Number) else item, item)
     return list(kept.values())
+
+
+def _measure(number: Number) -> tuple[Rational, bool, str]:
+    """What numbers have in common that are one amount in several units: "90 minutes, or 1.5 hours"."""
+    if number.unit is None:
+        return number.value, number.percent, ""
+    return (
+        number.value * Fraction(number.unit.numerator, number.unit.denominator),
+        number.percent,
+        number.unit.dimension,
+    )
 
 
 def _size(item: Item) -> Fraction:

@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reward_functions._math import beside, lone, notation, unmarked
+from reward_functions._math.sentence import refine
 from reward_functions._math.spans import (
     DIGITS,
     MAX_SENTENCE,
+    NOT_EQUAL,
     NUMBER,
+    OPENING,
     PERCENT,
     SENTENCE,
     UNCLEAR,
     VALUE_START,
     Span,
-    refine,
 )
 from reward_functions.kit.answers import HEADING, unquoted, visible
 
@@ -28,7 +30,7 @@ _TOKEN = re.compile(r"\\{1,2}(?:boxed|fbox)\s?\{|\\.|[{}]", re.DOTALL)
 _ONLY_BOX = re.compile(r"\\boxed\{([^{}\\$]{1,40})\}")
 _BARE_BOX = re.compile(r"\\boxed\s{1,3}([^\s{}$\\]{1,40})")
 _NOISE = re.compile(r"\\[A-Za-z]+|[A-Za-z]\s?_\{?\w{1,4}\}?\s?=|\b[a-z]\s?=|[^A-Za-z,;]")
-_BARE_DOLLAR = re.compile(r"(?<!\\)\$")
+_BARE_DOLLAR = re.compile(r"(?<!\\)(?<!US)\$")
 _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)(?:\n+[ \t]*([^\n#]*))?")
 _TAG = re.compile(r"<answer>([^<]{0,2000})</answer>", re.IGNORECASE)
 _JSON = re.compile(
@@ -40,7 +42,8 @@ _FENCE = re.compile(
     r"^[ \t]{0,8}```(?:text|json|latex|math|markdown|plaintext|answer)?[ \t]{0,8}$", re.MULTILINE
 )
 _BEFORE = re.compile(
-    r"(?:^|[\n.!?:;,*_>#(\"']|\b(?:the|my|our|correct|so|therefore|thus|hence|and|is|exact|numerical|overall))[\s*_#]*$",
+    r"(?:^|[\n.!?:;,*_>#(\"']|\b(?:the|my|our|correct|so|therefore|thus|hence|and|is|exact|numerical|overall"
+    r"|first|second|third|other|another|new|old|revised|updated|corrected|possible|alternative))[\s*_#]*$",
     re.IGNORECASE,
 )
 _IS = re.compile(
@@ -51,11 +54,15 @@ _IS = re.compile(
 _TOKENS = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>")
 _LIST_ITEM = re.compile(r"\s*[0-9]+[.):]\s")
 _BOUND = re.compile(
-    r"[\s$*]{0,6}(?:[<>≤≥≠~≈]|\\(?:ne|neq|lt|gt|le|leq|ge|geq)\b"
-    r"|(?:not|less|more|greater|fewer|under|over|at (?:least|most))\b)",
+    rf"[\s$*]{{0,6}}(?:[<>≤≥≠]|\\(?:ne|neq|lt|gt|le|leq|ge|geq)\b|{NOT_EQUAL}"
+    r"|(?:not|less|more|greater|fewer|under|over|up to|at (?:least|most))\b)",
     re.IGNORECASE,
 )
 """What comes before a number that is a bound or the opposite of an answer."""
+_IF = re.compile(
+    r"\b(?:if|suppose|supposing|assume|assuming|whether|unless)\s(?:that\s)?(?:the|my|our)?\s?$",
+    re.IGNORECASE,
+)
 _MARGIN = 120
 _CONNECTING = 6
 MAX_MARKS = 256
@@ -155,14 +162,16 @@ def _connects(between: str) -> bool:
 def _together(text: str, group: list[tuple[int, int, str]]) -> _Mark:
     start, end = group[0][0], group[-1][1]
     percent = PERCENT.match(text, end)
-    if len(group) == 1 and "$" not in group[0][2]:
-        content = group[0][2]
-        return _Mark(start, end, Span(content + "%" if percent and "%" not in content else content))
-    contents = list(dict.fromkeys(_BARE_DOLLAR.sub("", content).strip() for _, _, content in group))
-    if len(contents) == 1:
-        content = contents[0]
-        return _Mark(start, end, Span(content + "%" if percent and "%" not in content else content))
-    return _Mark(start, end, Span(", ".join(contents)))
+    contents = [content for _, _, content in group]
+    if len(group) > 1 or "$" in contents[0]:
+        contents = list(dict.fromkeys(_BARE_DOLLAR.sub("", content).strip() for content in contents))
+    if len(contents) > 1:
+        return _Mark(start, end, Span(", ".join(contents)))
+    content = contents[0]
+    if content.rstrip(" }").endswith("?"):
+        return _Mark(start, end, UNCLEAR)
+    content = OPENING.sub("", content)
+    return _Mark(start, end, Span(content + "%" if percent and "%" not in content else content))
 
 
 def _hashes(text: str, boxed: bool) -> list[_Mark]:
@@ -175,7 +184,7 @@ def _hashes(text: str, boxed: bool) -> list[_Mark]:
     for hashes in found:
         line = hashes[1].strip() or (hashes[2] or "").strip()
         end = hashes.end(1) if hashes[1].strip() else hashes.end()
-        if not line:
+        if not line or line.endswith("?"):
             continue
         span = refine(line)
         after = text[end:].lstrip()
@@ -205,14 +214,25 @@ def _phrases(text: str, others: list[_Mark]) -> list[_Mark]:
             marks.pop()
         if text[end : end + 1] == "?" or (not final and "=" in text[end:conclusion]):
             continue
-        if any(after <= mark.start < end or mark.start <= start < mark.end for mark in others):
+        if any(mark.start <= start < mark.end for mark in others):
             continue
-        span = UNCLEAR if _BOUND.match(text, after, end) else refine(text[after:end])
+        marked = next((mark.start for mark in others if after <= mark.start < end), None)
+        span = _introduced(text, after, end) if marked is None else _before_mark(text[after:marked])
         if span == UNCLEAR or (span.text and (span.certain or not others)):
-            marks.append(_Mark(start, end, span))
+            marks.append(_Mark(start, end if marked is None else marked, span))
     if others or any(mark.span.certain for mark in marks):
         marks = [mark for mark in marks if mark.span.certain]
     return marks
+
+
+def _introduced(text: str, after: int, end: int) -> Span:
+    return UNCLEAR if _BOUND.match(text, after, end) else refine(text[after:end])
+
+
+def _before_mark(text: str) -> Span:
+    """The value that a sentence states before the mark in it, as in "The answer is 41 \\boxed{42}"."""
+    value = text.strip(" $*([\\")
+    return Span(value if NUMBER.fullmatch(value) else "", prose=True)
 
 
 def _conclusion(text: str) -> int:
@@ -234,7 +254,7 @@ def _introductions(text: str) -> Iterator[tuple[int, int, bool]]:
             if linked is not None:
                 before = text[max(0, at - 21) : at - 1]
                 final = before.rstrip()[-5:].lower() == "final"
-                if final or _BEFORE.search(before):
+                if final or (_BEFORE.search(before) and not _IF.search(before)):
                     yield at - 1, linked.end(), final
             at = text.find(middle, at + 5)
 

@@ -50,6 +50,15 @@ class Comma:
 
 
 @dataclass(frozen=True, slots=True)
+class Colon:
+    """Two or three numbers joined by colons, a time or a ratio; ``half`` is "am", "pm" or nothing."""
+
+    numbers: tuple[int, ...]
+    half: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A sum with roots, pi or letters in its only form; ``decimals`` when it was written with some."""
 
@@ -71,4 +80,4 @@ class Intervals:
 
 
 Item = Union[Number, Expression, "Group"]
-Value = Number | Group | Word | Comma | Expression | Intervals
+Value = Number | Group | Word | Comma | Colon | Expression | Intervals

@@ -3,6 +3,7 @@
 import re
 
 from reward_functions._math import notation
+from reward_functions._math.spans import OPENING
 
 MARK = "\x01"
 """Stands before words that LaTeX sets as text, which are never factors of a product."""
@@ -23,12 +24,25 @@ _THIN_COMMA = re.compile(r",\s*\\!\s*|\{,\}")
 _TEXT = re.compile(
     r"\\(?:text|textbf|textrm|textit|textnormal|mathrm|mathbf|mbox|rm|operatorname)\s*\{((?:[^{}\\]|\\[$%&#])*)\}"
 )
-_LABEL = re.compile(r"^\\(?:textbf|text|mathrm|textrm|mathbf)\s?\{\s?\([A-J]\)\s?\}[\s~\\,;:]*(?=[^\s])")
+_LABEL = re.compile(
+    r"^(?:\\(?:textbf|text|mathrm|textrm|mathbf)\s?\{\s?\(?[A-J]\)\s?\}|\([A-J]\)(?=[\s~\\]))[\s~\\,;:]*(?=[^\s])"
+)
 """The letter of a choice before its value."""
 _FRACTION = re.compile(
     r"\\[dtc]?frac\s*(?:\{\s*([-+−]?[0-9][0-9,]*(?:\.[0-9]+)?)\s*\}|([0-9]))"
     r"\s*(?:\{\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*\}|([0-9]))"
 )
+_REPEATING = re.compile(
+    r"([0-9]{0,12})\.([0-9]{0,12})\\(?:overline|bar|dot)\s?\{\s?([0-9]{1,12})\s?\}(?![0-9])"
+)
+_CODE = re.compile(r"^(US\$|USD|EUR|GBP|INR|Rs\.?)\s?(?=[0-9])")
+_SIGNS = {"US$": "$", "USD": "$", "EUR": "€", "GBP": "£", "INR": "₹", "Rs": "₹", "Rs.": "₹"}
+_EACH = re.compile(
+    r"(?<=[0-9])\s?/\s?(?=(?:hour|hr|day|week|month|year|minute|min|second|sec|person|item|unit|pound|mile|gallon)\b)"
+)
+_STARTS = frozenset("-$€£₹0123456789.\\(")
+_NAMED = re.compile(r"\s\([A-Za-z][a-z ]{3,40}\)$")
+"""What was counted, in brackets behind it."""
 _WORDS = {
     "\\%": "%",
     "\\$": "$",
@@ -74,17 +88,32 @@ def plain(text: str) -> str:
     if "\\" in text or "{" in text or "~" in text or not text.isascii():
         text = _THIN_COMMA.sub(",", text).replace("\\!", "")
         text = _TEXT.sub(_words, _SIZES.sub("", text))
-        text = _DEGREES.sub("°", text)
+        text = _REPEATING.sub(_repeated, _DEGREES.sub("°", text))
         text = _SPACE.sub(" ", text)
         text = _FRACTION.sub(_written_out, text)
         text = _WORD.sub(lambda found: _WORDS[found[0]], text)
         text = strip_wrapping(" ".join(text.split()))
-    return " ".join(text.replace("**", "").split())
+    text = " ".join(text.replace("**", "").split())
+    if text[:1].isalpha() or text[:1] == MARK:
+        opened = OPENING.sub("", text.lstrip(MARK))
+        opened = _CODE.sub(lambda found: _SIGNS[found[1]], opened)
+        text = opened if opened[:1] in _STARTS else text
+    if "/" in text:
+        text = _EACH.sub(" per ", text)
+    return _NAMED.sub("", text) if text.endswith(")") and text[:1] in _STARTS else text
 
 
 def _words(found: re.Match[str]) -> str:
     inner = found[1].strip()
     return f" {MARK}{inner} " if inner[:1].isalpha() else f" {inner} "
+
+
+def _repeated(found: re.Match[str]) -> str:
+    """ "0.1\\overline{6}" as the fraction that it is."""
+    whole, once, again = found.groups()
+    below = 10 ** len(once) * (10 ** len(again) - 1)
+    above = int(whole + once + again) - int(whole + once or "0")
+    return f" ({above}/{below}) "
 
 
 def _written_out(found: re.Match[str]) -> str:

@@ -57,7 +57,7 @@ def _in_box(text: str, at: int) -> Span | None:
     content = text[at + 7 : close]
     if close < 0 or not 0 < len(content) <= _LONGEST or text[close + 1 :] not in _ENDINGS:
         return None
-    if not content.isdigit() and _ODD.search(content):
+    if not content.isdigit() and (_ODD.search(content) or content[-1] == "?"):
         return None
     if text.find("\\", 0, at) >= 0 and (text.find("boxed", 0, at) >= 0 or "fbox" in text):
         return None

@@ -31,8 +31,36 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _WORDS = {word: value for value, word in enumerate(_ONES)} | {
     word: 10 * value for value, word in enumerate(_TENS, 2)
 }
+_SHARES = {
+    **{
+        "half": 2,
+        "halves": 2,
+        "third": 3,
+        "thirds": 3,
+        "quarter": 4,
+        "quarters": 4,
+        "fourth": 4,
+        "fourths": 4,
+    },
+    **{
+        "fifth": 5,
+        "fifths": 5,
+        "sixth": 6,
+        "sixths": 6,
+        "seventh": 7,
+        "sevenths": 7,
+        "eighth": 8,
+        "eighths": 8,
+    },
+    **{"ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10},
+}
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 _MAX_WORDS = 16
+_SAYING = "|".join([*_WORDS, *_SCALES, *_SHARES, "hundred"])
+_SAID = re.compile(rf"\b(?:{_SAYING})(?:(?:\s|-|\sand\s|\sand\sa\s){{1,2}}(?:{_SAYING}))*\b", re.IGNORECASE)
+_NO_NUMBERS = frozenset(("one", *_SHARES))
+_KNOWN = re.compile(r"\b(?:the|these|those|all|both|of|other|no)\s$", re.IGNORECASE)
+_NEAR = 8
 
 
 def symbols(text: str) -> tuple[str, Unit] | None:
@@ -64,11 +92,36 @@ def together(numbers: list[Number]) -> Number | None:
     return Number(Fraction(value) / sizes[0], unit=first)
 
 
-def in_words(text: str) -> int | None:
-    """The number that words say, "forty-two" or "one hundred and five"; None for other words."""
+def in_words(text: str) -> int | Fraction | None:
+    """The number that words say, "forty-two", "one hundred and five" or "two and a half"; else None."""
     words = text.lower().replace("-", " ").split()
     if not 0 < len(words) <= _MAX_WORDS:
         return None
+    return _mixed(words) if words[-1] in _SHARES else _cardinal(words)
+
+
+def said(text: str) -> str:
+    """The only number that the words of a sentence say; nothing for several, and for a "one" alone."""
+    found = [run for run in _SAID.finditer(text) if run[0].lower() not in _NO_NUMBERS]
+    if len(found) != 1 or _KNOWN.search(text, max(0, found[0].start() - _NEAR), found[0].start()):
+        return ""
+    return found[0][0] if in_words(found[0][0]) is not None else ""
+
+
+def _mixed(words: list[str]) -> Fraction | None:
+    """ "three quarters", "half", "two and a half"; "twenty third" is a place and no number."""
+    *before, share = words
+    at = len(before) - before[::-1].index("and") if "and" in before else 0
+    whole = _cardinal(before[: at - 1]) if at > 1 else 0
+    count = 1 if before[at:] in (["a"], ["an"], ["one"]) or (share == "half" and not before[at:]) else None
+    if count is None and share not in ("half", "quarter") and share.endswith("s"):
+        count = _cardinal(before[at:])
+    if whole is None or count is None or (at and not 0 < count < _SHARES[share]):
+        return None
+    return whole + Fraction(count, _SHARES[share])
+
+
+def _cardinal(words: list[str]) -> int | None:
     total = group = 0
     smallest = 10**12
     previous = ""
@@ -85,7 +138,7 @@ def in_words(text: str) -> int | None:
         else:
             return None
         previous = word
-    return None if previous == "and" else total + group
+    return None if previous in ("and", "") else total + group
 
 
 def _follows(previous: str, word: str) -> bool:

@@ -143,7 +143,7 @@ def nearly(reference: str, answer: str, prose: bool) -> bool:
     changes: dict[str, Any] = {}
     if _DECIMAL.search(reference) or _DECIMAL.search(answer):
         changes["float_rounding"] = 2
-    if _RELATION.search(reference) and _RELATION.search(answer):
+    if _RELATION.search(reference) or _RELATION.search(answer):
         changes["allow_set_relation_comp"] = True
     if _FUNCTION.search(reference) and _FUNCTION.search(answer):
         changes["strict"] = False

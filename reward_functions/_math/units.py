@@ -51,6 +51,7 @@ _TABLE: dict[str, tuple[tuple[int, int, str], ...]] = {
     "angle": ((1, 1, "° degree degrees"),),
     "celsius": ((1, 1, "°C"),),
     "fahrenheit": ((1, 1, "°F"),),
+    "speed": ((1609344, 1000, "mph"), (1000, 1, "kph kmh km/h")),
     "am": ((1, 1, "am a.m."),),
     "pm": ((1, 1, "pm p.m."),),
     "area": (

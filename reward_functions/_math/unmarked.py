@@ -2,20 +2,32 @@
 
 import re
 
-from reward_functions._math.spans import HOPE, MATHS, MAX_SENTENCE, NUMBER, SENTENCE, UNCLEAR, Span, refine
+from reward_functions._math.sentence import refine
+from reward_functions._math.spans import (
+    HOPE,
+    MATHS,
+    MAX_SENTENCE,
+    NOT_EQUAL,
+    NUMBER,
+    SENTENCE,
+    UNCLEAR,
+    Span,
+)
 
 _BROKEN = re.compile(r"\\\([ \t]*\n|(?<!\$)\$[ \t]*\n[^$\n]*\n[ \t]*\$(?!\$)")
 _DISPLAY = re.compile(r"\\\[.+?(\.?)\s*\\\]|\$\$.+?(\.?)\s*\$\$", re.DOTALL)
 _HEDGES = re.compile(
-    r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could be|not sure)\b", re.IGNORECASE
+    r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could|not sure)\b", re.IGNORECASE
 )
 _CUE = (
     r"(?:no(?:pe)?|wait|actually|hmm+|oops|sorry|correction|scratch that|i meant?|my mistake"
     r"|on second thoughts?)"
 )
 _TAKEN_BACK = re.compile(rf"{_CUE}\b", re.IGNORECASE)
+_ANNOTATION = re.compile(r"<<[^<>]{0,200}>>")
+"""A calculation as grade-school data sets note it before its result."""
 _STATEMENT = re.compile(
-    rf"(?:(?:so|thus|ok|okay|yes|{_CUE})[,:;]?\s)*"
+    rf"(?:(?:option|guess|attempt|possibility|candidate)\s[0-9A-C]\s?[:.)]\s|(?:so|thus|ok|okay|yes|{_CUE})[,:;]?\s)*"
     r"(?:(?:it|that|this|the (?:total|result|value|sum|number))"
     r"(?:'s|’s|\s(?:is|was|equals|should be|must be))\s"
     r"|i (?:get|think|say|mean)\s|[a-z]\s?=\s?)?"
@@ -24,10 +36,11 @@ _STATEMENT = re.compile(
 )
 """A sentence that is a value, or says of something that it is one."""
 _DENIED = re.compile(
-    r"(?:\bnot|n['’]t|\bcannot|\bnever)\s{1,3}(?:(?:be|equal|equal to|exactly|simply)\s)?"
-    r"[\s$*]{0,3}-?[0-9][^\s]{0,40}[^0-9]*$",
+    rf"(?:\b|(?=n['’]t))(?:{NOT_EQUAL}|cannot\b|neither\b)\s{{1,3}}(?:[a-z]{{1,12}}\s){{0,2}}"
+    r"[\s$*]{0,3}-?\$?[0-9][^\s]{0,40}[^0-9]*$",
     re.IGNORECASE,
 )
+"""A sentence that says of its last number that it is not the answer."""
 _SHORT = 200
 """Characters in which two statements are two answers; in longer texts one of them has to be taken back."""
 _LATEST = 4
@@ -35,11 +48,13 @@ _LATEST = 4
 
 def answer(text: str) -> list[Span]:
     """Without a mark: the whole of a short text, or the only candidate of its last sentence."""
-    text = HOPE.sub("", text[-MAX_SENTENCE:]).strip()
+    text = HOPE.sub("", _ANNOTATION.sub("", text[-MAX_SENTENCE:])).strip()
     if not text:
         return []
     if _BROKEN.search(text) or text.rstrip(" *_\"')").endswith("?"):
         return [UNCLEAR]
+    if text.endswith(":"):
+        return []
     sentences = [part.strip() for part in SENTENCE.split(_flat(text)) if part.strip(" .*_$")]
     last = sentences[-1] if sentences else text
     if len(sentences) == 1 and "\n" not in text:

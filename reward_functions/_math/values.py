@@ -8,9 +8,8 @@ import functools
 import re
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 
-from reward_functions._math import expressions, quantities, ranges
+from reward_functions._math import brackets, colons, expressions, quantities, ranges
 from reward_functions._math.kinds import Comma, Expression, Group, Item, Number, Rational, Value, Word
 from reward_functions._math.latex import MARK, plain
 from reward_functions._math.units import NOT_A_UNIT, SCALES, UNITS, unit
@@ -46,6 +45,7 @@ _COMMA = re.compile(
     r"(?P<sign>[-+−]?)[$€£¥₹]?(?P<whole>[0-9]+(?:\.[0-9]{3})*),(?P<decimals>[0-9]+)\s*(?P<tail>%|[€$£]?)"
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z' -]{1,80}")
+_LABELLED = re.compile(rf"{MARK}?[A-Za-z][A-Za-z ]{{1,30}}:\s*([-$€£0-9.(].*)")
 _NAME = re.compile(r"([A-Za-z](?:_\{?\w{1,8}\}?)?|[A-Za-z]{2,12}(?:\([a-z]\))?)\s*(?:=|:=)\s*(?=[^=])")
 _ARITHMETIC = re.compile(r"[0-9\s().,+*/×·÷$%−-]+")
 _SEPARATED = re.compile(r"\s*(?:,\s*and\b|,\s*or\b|\band\b|\bor\b)\s*")
@@ -85,7 +85,9 @@ def _entry(text: str) -> Item | None:
 
 
 def _value(text: str, prose: bool) -> Value | None:
-    certain = _number(text, prose) or ranges.intervals(text, lambda part: _number(part, False))
+    certain: Value | None = _number(text, prose) or ranges.intervals(text, lambda part: _number(part, False))
+    if certain is None and (":" in text or " to " in text):
+        certain = colons.read(text.replace(MARK, "")) or _labelled(text, prose)
     if certain is not None:
         return certain
     if "=" in text:
@@ -95,9 +97,15 @@ def _value(text: str, prose: bool) -> Value | None:
     comma = _COMMA.fullmatch(text)
     if comma is not None:
         return _comma(text, comma)
-    if text[0] == "(" and text[-1] == ")" and _spans(text) and "," not in text and ";" not in text:
+    if text[0] + text[-1] in ("()", "[]") and brackets.spans(text) and "," not in text and ";" not in text:
         return _number(text[1:-1].strip(), prose) or _expression(text)
     return _group(text, prose) or _expression(text) or _word(text)
+
+
+def _labelled(text: str, prose: bool) -> Value | None:
+    """ "Total: 42" as 42."""
+    found = _LABELLED.fullmatch(text)
+    return _value(found[1], prose) if found else None
 
 
 def quantity(text: str) -> Number | None:
@@ -135,12 +143,14 @@ def _equation(text: str, prose: bool) -> Value | None:
     if named is not None and (group := _solutions(text, named[1], prose)) is not None:
         return group
     before, _, after = text.rpartition("=")
+    if "=" not in before and len(after.strip()) == 1 and after.strip().isalpha():
+        return _equation(f"{after.strip()} = {before}", prose)
     return _number(after.strip(), prose) if _ARITHMETIC.fullmatch(before) else None
 
 
 def _solutions(text: str, name: str, prose: bool) -> Group | None:
     """ "x = 1, x = 2" and "x = 1 or x = 2": every value of one name."""
-    parts = _split(_SEPARATED.sub(", ", text)) or []
+    parts = brackets.split(_SEPARATED.sub(", ", text)) or []
     names = [_NAME.match(part) for part in parts]
     if len(parts) < 2 or any(found is None or found[1] != name for found in names):
         return None
@@ -177,13 +187,19 @@ def _number(text: str, prose: bool) -> Number | None:
 
 def _counted(written: str, words: str, prose: bool) -> bool:
     """Whether the words behind a number are a unit or a thing counted, and not a factor of a product."""
-    first = words.split(" ", 1)[0]
+    first, *more = words.split() or [""]
     if not words or first.lower() in NOT_A_UNIT:
         return False
     if "/" in words and MARK not in written and not prose:
         return False
     apart = written[0] in " -"
-    if MARK in written or (first in UNITS and (len(first) > 1 or not first.isalpha() or (prose and apart))):
+    counted = any(len(word) > 3 or (len(word) > 1 and word in UNITS) for word in more)
+    if apart and counted and NOT_A_UNIT.isdisjoint(more):
+        return True
+    if MARK in written or (
+        (first in UNITS or first.lower() in UNITS)
+        and (len(first) > 1 or not first.isalpha() or (prose and apart))
+    ):
         return True
     return apart and len(first) > (1 if prose else 3)
 
@@ -232,11 +248,11 @@ def _comma(text: str, found: re.Match[str]) -> Comma | None:
 
 def _group(text: str, prose: bool) -> Group | None:
     kind, inner = "{}", text
-    if text[0] in _BRACKETS and text[-1] in ")]}" and _spans(text):
+    if text[0] in _BRACKETS and text[-1] in ")]}" and brackets.spans(text):
         kind, inner = text[0] + text[-1], text[1:-1].strip()
     if (kind[0] == "{") != (kind[1] == "}"):
         return None
-    parts = _split(_SEPARATED.sub(", ", inner) if "and" in inner or "or" in inner else inner)
+    parts = brackets.split(_SEPARATED.sub(", ", inner) if "and" in inner or "or" in inner else inner)
     if parts is None or (len(parts) < 2 and (kind != "{}" or inner is text)):
         return None
     items: list[Item] = []
@@ -258,39 +274,3 @@ def _expression(text: str) -> Number | Expression | None:
     if value is None:
         return Expression(tuple(sorted(form.items())), "." in text)
     return Number(_whole(value)) if "." not in text else None
-
-
-def _spans(text: str) -> bool:
-    """Whether the first bracket is closed by the last character and not before."""
-    depth = 0
-    for position, character in enumerate(text):
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
-            if depth <= 0:
-                return position == len(text) - 1
-    return False
-
-
-def _split(text: str) -> list[str] | None:
-    """The parts between top-level separators: ";" before ", " before ",". None on unbalanced brackets."""
-    depth, cuts = 0, []
-    for position, character in enumerate(text):
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
-        elif character in ",;" and depth == 0:
-            cuts.append(position)
-        if depth < 0:
-            return None
-    if depth:
-        return None
-    if any(text[cut] == ";" for cut in cuts):
-        cuts = [cut for cut in cuts if text[cut] == ";"]
-    elif any(text[cut + 1 : cut + 2] == " " for cut in cuts):
-        cuts = [cut for cut in cuts if text[cut + 1 : cut + 2] == " "]
-    edges = [-1, *cuts, len(text)]
-    parts = [text[start + 1 : end].strip() for start, end in pairwise(edges)]
-    return parts if all(parts) else None

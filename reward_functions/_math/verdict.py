@@ -10,7 +10,7 @@ from reward_functions._math.compare import nearly, numbers, same
 from reward_functions._math.extract import finals
 from reward_functions._math.kinds import Expression, Number, Value, Word
 from reward_functions._math.latex import plain
-from reward_functions._math.spans import NUMBER, Span
+from reward_functions._math.spans import HEDGE, NUMBER, Span
 from reward_functions._math.values import FACTORIAL, quantity, read
 
 MAX_WORDS = 12
@@ -46,10 +46,10 @@ _STEP = re.compile(
 _RELATION = re.compile(r"\s*(?:[<>≤≥≠]|\\(?:ne|neq|not|lt|gt|le|leq|ge|geq)(?![A-Za-z]))")
 _OPERATOR = re.compile(r"[0-9)}\s][+*/×·÷−-]|\\(?:times|cdot|div|[dt]?frac)")
 _ABOUT = Fraction(1, 100)
-_HEDGE = re.compile(
-    r"\b(?:or|maybe|perhaps|possibly|alternatively|either|might|could|not|rather|instead|but)\b",
-    re.IGNORECASE,
+_DOUBTED = re.compile(
+    r"\b(?:maybe|perhaps|possibly|might|could)\b|\bor (?:more|less|fewer|so)\b", re.IGNORECASE
 )
+_WORDS = re.compile(r"(?<![\\A-Za-z])(?!sin|cos|tan|cot|sec|csc|log|exp|and|pi|mod)[A-Za-z]{3,}")
 NO_ANSWER = Verdict(False, "no final answer")
 RIGHT = Verdict(True, "equal to the reference")
 WRONG = Verdict(False, "not equal to the reference")
@@ -107,6 +107,8 @@ def _second_opinion(gold: Reference, answer: Span) -> Verdict:
         return TOO_LARGE
     if (answer.prose or not answer.certain) and not _one_candidate(gold, answer):
         return UNCLEAR
+    if _DOUBTED.search(answer.text) and not _DOUBTED.search(gold.text):
+        return UNCLEAR
     found = symbolic.equal(gold.text, answer.text, answer.prose)
     if found is None:
         return UNREADABLE
@@ -138,18 +140,20 @@ def _is_solution(text: str) -> bool:
 
 def _one_candidate(gold: Reference, answer: Span) -> bool:
     """Whether a sentence leaves no choice: "41, not 42" and "$41$ or maybe $42$" do, "x > 3" does not."""
-    if not answer.certain or (_HEDGE.search(answer.text) and not _HEDGE.search(gold.text)):
+    if not answer.certain or (HEDGE.search(answer.text) and not HEDGE.search(gold.text)):
         return False
     return _mathematical(answer.text) or len(NUMBER.findall(answer.text)) <= 1
 
 
 def _mathematical(text: str) -> bool:
-    return any(sign in text for sign in "\\^=<>+*/") and _HEDGE.search(text) is None
+    """Whether a text is a formula: signs, and no words beside them."""
+    signs = text.replace("**", "")
+    return any(sign in signs for sign in "\\^=<>+*/") and _WORDS.search(text) is None
 
 
 def _says_otherwise(answer: Span, gold: Reference) -> bool:
     """Whether an answer is a bound, or states two values one after the other ("41 = 42", "42 -> 41")."""
-    if _RELATION.match(answer.text):
+    if _RELATION.match(answer.text) or answer.text.rstrip(" .$").endswith("+"):
         return isinstance(gold.value, Number)
     if _STEP.search(answer.text) is None or _STEP.search(gold.text):
         return False
@@ -209,5 +213,7 @@ def _compare(gold: Reference, answer: Span) -> Verdict | None:
         return RIGHT
     short = max(len(answer.text), len(gold.text)) <= MAX_COMPARED
     factorial = not answer.prose and (FACTORIAL.search(answer.text) or FACTORIAL.search(gold.text))
-    alike = short and answer.text and not factorial and plain(answer.text) == plain(gold.text)
+    alike = (
+        short and answer.text and answer.certain and not factorial and plain(answer.text) == plain(gold.text)
+    )
     return RIGHT if alike else None

@@ -84,6 +84,12 @@ def test_symbols_of_units_count_as_units_beside_a_plain_number_and_as_letters_be
         ("two thousand and five", 2005),
         ("three million two hundred thousand", 3_200_000),
         ("nine hundred ninety-nine", 999),
+        ("half", Fraction(1, 2)),
+        ("three quarters", Fraction(3, 4)),
+        ("two and a half", Fraction(5, 2)),
+        ("one hundred and five and two thirds", Fraction(317, 3)),
+        ("twenty third", None),
+        ("two and five halves", None),
         ("forty hundred", None),
         ("two one", None),
         ("and five", None),
@@ -93,7 +99,7 @@ def test_symbols_of_units_count_as_units_beside_a_plain_number_and_as_letters_be
         ("", None),
     ],
 )
-def test_numbers_in_words_are_read_when_they_are_numbers(words: str, number: int | None) -> None:
+def test_numbers_in_words_are_read_when_they_are_numbers(words: str, number: Fraction | int | None) -> None:
     assert in_words(words) == number
 
 
