@@ -30,8 +30,8 @@ FAST: dict[str, list[list[str]]] = {
         [PYTHON, "-m", "ruff", "format", "--check", "."],
         [PYTHON, "-m", "mypy"],
     ],
-    # Neighbours share a worker, and with it the clouds and templates that their modules set up. A third worker
-    # fills the cores while the others wait for a cloud.
+    # Neighbours share a worker, and with it the clouds and templates that their modules set up. A third
+    # worker fills the cores while the others wait for a cloud.
     "tests": [[PYTHON, "-m", "pytest", "-n", "3", "--dist", "worksteal", "-m", UNMARKED]],
 }
 SLOW: dict[str, list[list[str]]] = {

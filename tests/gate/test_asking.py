@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.gate.support import ANN, BOB, Gate, gate, settings_of
+from tests.support.one_at_a_time import one_call_at_a_time
 from tests.support.run_world import RUN_ID
 from tunestep import reconcile as reconciler
 from tunestep.approvals import request_approval
@@ -164,8 +165,9 @@ def test_every_link_of_an_approver_works_until_there_are_too_many(g: Gate) -> No
     assert links.mint(g.w.context, "no-such-run", "ann") is None
 
 
-def test_links_made_side_by_side_are_all_kept(g: Gate) -> None:
+def test_links_made_side_by_side_are_all_kept(g: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     g.ask()
+    one_call_at_a_time(monkeypatch, g.w.dynamodb)
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda _: links.mint(g.w.context, RUN_ID, "bob"), range(4)))
     assert [g.get(str(link))["statusCode"] for link in made] == [200] * 4

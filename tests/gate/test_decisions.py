@@ -1,7 +1,6 @@
 """Decisions by signed request, who may take them, and a thousand at once."""
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.gate.support import ANN, HOST, LAMBDA, Gate, event, gate, settings_of
+from tests.support.one_at_a_time import one_call_at_a_time
 from tests.support.run_world import RUN_ID
 from tunestep.approvals import DecideEvent, DecisionRefused, decide, request_approval
 from tunestep.gate.requests import MAX_BODY
@@ -134,15 +134,8 @@ def test_the_unsigned_command_line_decides_on_laptops_only(g: Gate) -> None:
 
 @pytest.mark.slow
 def test_of_a_thousand_decisions_at_once_one_wins(g: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DynamoDB writes one item at a time; the stand-in for it needs a lock to do so."""
-    lock, real = threading.Lock(), g.w.dynamodb._make_api_call
-
-    def one_at_a_time(*arguments: Any) -> Any:
-        with lock:
-            return real(*arguments)
-
     request_approval(g.w.context, g.w.event(token="t1"))
-    monkeypatch.setattr(g.w.dynamodb, "_make_api_call", one_at_a_time)
+    one_call_at_a_time(monkeypatch, g.w.dynamodb)
     sent: list[str] = []
     monkeypatch.setattr(g.w.stepfunctions, "send_task_success", lambda **said: sent.append(said["output"]))
 

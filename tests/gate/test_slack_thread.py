@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.gate.slack_support import ANN, RUN_ID, Gate, gate
+from tests.support.one_at_a_time import one_call_at_a_time
 from tests.support.run_world import execution_arn
 from tunestep.errors import TransientFault
 from tunestep.gate import asking, slack, slack_blocks, slack_thread
@@ -33,17 +34,6 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
         made.ask()
         one_call_at_a_time(monkeypatch, made.world.dynamodb)
         yield made
-
-
-def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch, client: Any) -> None:
-    """As a table writes an item. moto's stores are not made for threads."""
-    call, lock = client._make_api_call, threading.Lock()
-
-    def locked(*of: Any) -> Any:
-        with lock:
-            return call(*of)
-
-    monkeypatch.setattr(client, "_make_api_call", locked)
 
 
 def pausing(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], None]) -> None:

@@ -1,6 +1,7 @@
 """The laptop cloud starts, survives a kill, ends, and leaves nothing; assemblies are made when needed."""
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -170,13 +171,34 @@ def test_reset_waits_for_a_cloud_that_is_still_starting(tmp_path):
     assert not tmp_path.exists()
 
 
+LEFT = (
+    '{"url": "http://127.0.0.1:1", "pid": 1, "region": "r", "account": "1", "stack": "s", '
+    '"settings": null, "world": null}'
+)
+
+
 def test_an_endpoint_file_left_by_a_killed_process_is_not_believed(tmp_path):
-    (tmp_path / process.ENDPOINT).write_text(
-        '{"url": "http://127.0.0.1:1", "pid": 1, "region": "r", "account": "1", "stack": "s", '
-        '"settings": null, "world": null}'
-    )
+    (tmp_path / process.ENDPOINT).write_text(LEFT)
     (tmp_path / process.LOCK).touch()
     assert control.running(tmp_path) is None
+
+
+def test_a_start_never_answers_with_the_address_of_the_cloud_that_was_killed(tmp_path, monkeypatch):
+    """The next cloud takes the lock before it takes away what the killed one left."""
+    (tmp_path / process.ENDPOINT).write_text(LEFT)
+    monkeypatch.setattr(control, "START_SECONDS", 0.2)
+    starting = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with process.take_lock(tmp_path), starting, pytest.raises(control.ControlError, match="not ready"):
+        control._wait(tmp_path, starting, lambda _: None)
+
+
+def test_a_look_at_the_lock_keeps_no_cloud_from_starting(tmp_path, monkeypatch):
+    (tmp_path / process.LOCK).touch()
+    with (tmp_path / process.LOCK).open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr(process.time, "sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        with process.take_lock(tmp_path) as taken:
+            assert taken.name.endswith(process.LOCK)
 
 
 def test_an_ephemeral_cloud_holds_its_world_and_nothing_of_the_one_before():

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.support.one_at_a_time import one_call_at_a_time
 from tests.support.planning import Desk, prepared_account
 from tests.support.run_world import RUN_ID, World, described, job_request, make_plan, world
 from tunestep import budgets, runs, settings, spending, training_job
@@ -151,20 +152,15 @@ def test_what_cannot_be_estimated_does_not_pass_a_limit(w: World, limit: dict[st
         budgets.reserve(context, plan, RUN_ID, JOB)
 
 
-def test_threads_that_reserve_at_once_never_pass_the_budget(w: World) -> None:
-    """moto checks and writes without a lock; this one stands in for DynamoDB's order of an item's writes."""
+def test_threads_that_reserve_at_once_never_pass_the_budget(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = _with(w, per_month={"max_tokens": 730, "max_cost_usd": 100}, tags=[TEAMS])
     plan = _plan({"team": "support"})
     for number in range(30):
         _begin(w, plan, f"run-{number}")
-    lock, outcomes = threading.Lock(), list[str]()
-    send = w.dynamodb._make_api_call
-
-    def locked(*arguments: Any) -> Any:
-        with lock:
-            return send(*arguments)
-
-    w.dynamodb._make_api_call = locked
+    outcomes = list[str]()
+    one_call_at_a_time(monkeypatch, w.dynamodb)
 
     def start(number: int) -> None:
         try:

@@ -169,11 +169,13 @@ def _wait(home: Path, started: subprocess.Popen[bytes], on_progress: Callable[[s
     begun = time.monotonic()
     told = False
     while time.monotonic() - begun < START_SECONDS:
-        if endpoint := running(home):
+        code = started.poll()
+        # Somebody else may have started one at the same moment; then that one is as good. While ours starts,
+        # an address that is not its own is one that a killed cloud left behind.
+        endpoint = running(home)
+        if endpoint and (endpoint.pid == started.pid or code == process.IN_USE):
             on_progress(f"the laptop cloud answers at {endpoint.url}")
             return endpoint
-        code = started.poll()
-        # Somebody else may have started one at the same moment; then that one is as good.
         if code is not None and code != process.IN_USE:
             raise ControlError(f"the laptop cloud did not start:\n{_tail(home)}")
         if not told and time.monotonic() - begun > 4:

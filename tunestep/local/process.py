@@ -28,6 +28,7 @@ PORT = "port"
 LOCK = "lock"
 IN_USE, CANNOT_START = 3, 4
 PRIVATE = 0o077
+LOCK_TRIES, LOCK_TRY_SECONDS = 10, 0.05
 HOME_CHECK_SECONDS = 2.0
 """How soon the process ends once somebody has deleted its home."""
 
@@ -71,17 +72,23 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def take_lock(home: Path) -> IO[str] | None:
-    """The home's lock, held while the file is open, with our id in it; None when another process holds it."""
+    """The home's lock, held while the file is open, with our id in it; None when another process holds it.
+
+    Whoever looks whether a cloud runs holds the lock for a moment, hence more than one try.
+    """
     file = (home / LOCK).open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOCK_TRY_SECONDS)
+            continue
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+    file.close()
+    return None
 
 
 def still_ours(home: Path, lock: IO[str]) -> bool:
