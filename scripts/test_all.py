@@ -20,7 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 UNMARKED = "not slow and not faults and not sdk and not browser"
 
-SIDE_BY_SIDE = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "slow"]
+# Neighbours share a worker, and with it the clouds and templates that their modules set up. A third worker
+# fills the cores while the others wait for a cloud.
+SIDE_BY_SIDE = [PYTHON, "-m", "pytest", "-n", "3", "--dist", "worksteal", "-m"]
+FILE_BY_FILE = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m"]
+"""The commands of a page build on one another."""
 DEPLOY = ("tests/infra", "tests/docs")
 """What a deployment rests on: synthesis, cdk-nag, cfn-lint, permissions, hashes, and the pages."""
 
@@ -30,14 +34,12 @@ FAST: dict[str, list[list[str]]] = {
         [PYTHON, "-m", "ruff", "format", "--check", "."],
         [PYTHON, "-m", "mypy"],
     ],
-    # Neighbours share a worker, and with it the clouds and templates that their modules set up. A third
-    # worker fills the cores while the others wait for a cloud.
-    "tests": [[PYTHON, "-m", "pytest", "-n", "3", "--dist", "worksteal", "-m", UNMARKED]],
+    "tests": [[*SIDE_BY_SIDE, UNMARKED]],
 }
 SLOW: dict[str, list[list[str]]] = {
     # The fast tests of these folders have run already; `make test-deploy` alone runs both kinds.
-    "slow": [[*SIDE_BY_SIDE, *(f"--ignore={folder}" for folder in DEPLOY)]],
-    "deploy": [[*SIDE_BY_SIDE, *DEPLOY], [PYTHON, "-m", "tests.docs.exempt"]],
+    "slow": [[*SIDE_BY_SIDE, "slow", *(f"--ignore={folder}" for folder in DEPLOY)]],
+    "deploy": [[*FILE_BY_FILE, "slow", *DEPLOY], [PYTHON, "-m", "tests.docs.exempt"]],
     # Every call failing in every way, some drawn schedules and kills; `make test-faults` alone plays all.
     "faults": [["make", "--no-print-directory", "test-faults", "SCHEDULES=700", "KILLS=40"]],
     "browser": [["make", "--no-print-directory", "test-browser"]],

@@ -70,6 +70,7 @@ def test_a_gated_run_is_rendered_with_the_licence_accepted_only_once_it_is(lapto
     assert sent["AcceptEula"] is True, "the rendering says what the job was sent"
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_keeps_its_rendering_too(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.request("render-declined", approval={"require": "always"}))
     laptop.waits_in(run_id, "AwaitApproval")
@@ -80,6 +81,7 @@ def test_a_run_that_failed_keeps_its_rendering_too(laptop: Laptop) -> None:
     laptop.client("s3").get_object(Bucket=laptop.bucket, Key=f"runs/{run_id}/notebook.ipynb")
 
 
+@pytest.mark.slow
 def test_cells_go_into_a_notebook_that_is_there(laptop: Laptop) -> None:
     request = laptop.request("render-append")
     first = rendered(laptop, request, "--notebook", "-o", "append")
@@ -122,6 +124,7 @@ def test_what_cannot_be_rendered_is_one_clear_message(
     assert read(laptop, "notes.txt") == "only notes\n"
 
 
+@pytest.mark.slow
 def test_a_run_that_never_had_a_plan_says_so(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.request("render-no-plan", hyperparameters={"max_epochs": -1}))
     laptop.ended(run_id)

@@ -51,6 +51,7 @@ def test_a_bad_reward_is_shown_with_its_worst_rows(capsys: pytest.CaptureFixture
     assert outcome.out.rstrip().endswith("not certified")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--contract", "nova"], ["--model", "nova-textgeneration-lite-v2"]])
 def test_the_family_decides_the_contract(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
     outcome = tunestep(capsys, "reward", "test", str(GOOD), "--data", "rows.jsonl", "--json", *options)
@@ -141,6 +142,7 @@ def table(project: Path, name: str) -> Path:
     return project / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.json", "folder"])
 def test_rows_are_taken_from_every_format_that_a_run_takes(
     capsys: pytest.CaptureFixture[str], project: Path, name: str

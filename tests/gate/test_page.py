@@ -348,6 +348,7 @@ def test_the_page_s_own_form_is_taken_from_every_browser(g: Gate, headers: dict[
     assert g.post(link, headers=headers)["statusCode"] == 303
 
 
+@pytest.mark.slow
 def test_a_thousand_bad_posts_write_nothing(g: Gate) -> None:
     link = g.ask()["ann"]
     calls = Calls(g.w.dynamodb)

@@ -144,7 +144,8 @@ def test_no_resource_waits_for_itself(which: str, request: pytest.FixtureRequest
     assert not waits
 
 
-@pytest.mark.parametrize("which", [pytest.param("template", marks=pytest.mark.slow), "full_template"])
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["template", "full_template"])
 def test_cfn_lint_finds_no_error(which: str, request: pytest.FixtureRequest) -> None:
     found = lint_all(json.dumps(request.getfixturevalue(which)))
     # CDK states the dependency of a function on its role twice (W3005); "I" is advice.

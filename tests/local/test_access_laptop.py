@@ -11,6 +11,8 @@ from tests.local.laptop import Laptop
 from tunestep import names
 from tunestep.local.access import keys
 
+pytestmark = pytest.mark.slow
+
 
 def as_function(laptop: Laptop, verb: str, service: str) -> Any:
     """A client with the credentials of one function."""

@@ -48,6 +48,7 @@ def test_a_second_start_finds_the_first(home):
     assert control.ensure(home) == control.running(home)
 
 
+@pytest.mark.slow
 def test_changed_code_is_deployed_by_the_next_command(home, monkeypatch):
     before = control.running(home)
     monkeypatch.setattr(assembly, "content_hash", lambda *_: "edited")
@@ -111,6 +112,7 @@ def test_every_function_of_the_stack_answers(home, clients):
     assert listed - rewards == {names.function_name("tunestep", verb) for verb in names.FUNCTIONS}
 
 
+@pytest.mark.slow
 def test_objects_survive_a_kill_and_no_function_does(home, clients):
     endpoint = control.running(home)
     bucket = names.bucket_name(endpoint.stack, endpoint.account, endpoint.region)

@@ -20,6 +20,8 @@ from tunestep.local.front import Front, Server
 from tunestep.local.functions import Function, FunctionPool
 from tunestep.local.lambda_api import LambdaApi
 
+pytestmark = pytest.mark.slow
+
 REGION, ACCOUNT = "us-west-2", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 

@@ -229,6 +229,7 @@ def test_a_run_that_succeeds_shows_nothing_of_its_data_to_the_approver_or_anybod
     assert told(laptop, run_id) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_its_check_names_every_fault_and_none_of_the_data(laptop: Laptop) -> None:
     data = upload(laptop, "wrong", BROKEN)
     validation = upload(laptop, "wrong-too", {f"{SECRET}.csv": CSV})

@@ -67,6 +67,7 @@ def test_a_retry_of_a_declined_run_asks_again(laptop: Laptop) -> None:
     laptop("stop", second, "--local")
 
 
+@pytest.mark.slow
 def test_a_decision_after_the_time_is_refused_and_the_timeout_ends_the_run(laptop: Laptop) -> None:
     jobs = laptop.jobs()
     run_id = gated(laptop, "expired", approval={"timeout": "1m"})
@@ -109,6 +110,7 @@ def test_stop_ends_the_job_and_the_run(laptop: Laptop) -> None:
     assert "ended: FAILED StoppedByUser" in again.stdout
 
 
+@pytest.mark.slow
 def test_stop_at_the_approval_creates_nothing(laptop: Laptop) -> None:
     jobs = laptop.jobs()
     run_id = gated(laptop, "stopped-asking")
@@ -120,6 +122,7 @@ def test_stop_at_the_approval_creates_nothing(laptop: Laptop) -> None:
     check_nothing_runs(laptop, run_id)
 
 
+@pytest.mark.slow
 def test_stop_right_after_the_start_leaves_nothing_running(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("stopped-early"))
     laptop("stop", run_id, "--local")
@@ -157,6 +160,7 @@ def test_ctrl_c_stops_the_run_waits_for_the_clean_up_and_says_so(laptop: Laptop)
     check_nothing_runs(laptop, run_id)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_leaves_and_says_how_to_come_back(laptop: Laptop) -> None:
     process, run_id = follow_until_training(laptop, laptop.long_request("interrupted-twice"))
     assert process.stderr is not None
@@ -210,6 +214,7 @@ def test_a_job_stopped_outside_ends_the_run_as_such(laptop: Laptop) -> None:
     check_nothing_runs(laptop, run_id)
 
 
+@pytest.mark.slow
 def test_a_job_that_reaches_its_time_limit_says_which_limit(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("too-long", limits={"max_runtime": "1s"}))
     error, cause = failure(laptop, run_id)
@@ -221,6 +226,7 @@ def test_a_job_that_reaches_its_time_limit_says_which_limit(laptop: Laptop) -> N
 # Failing
 
 
+@pytest.mark.slow
 def test_a_dead_worker_fails_the_run_with_a_reason(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("killed"))
     name = laptop.trains(run_id)["TrainingJobName"]
@@ -246,6 +252,7 @@ def test_a_bad_row_ends_the_run_before_a_job_is_made(laptop: Laptop, good: int) 
 # Running again
 
 
+@pytest.mark.slow
 def test_a_retry_trains_again_when_the_job_failed(laptop: Laptop) -> None:
     first = laptop.start(laptop.request("retried", sft_rows(150), hyperparameters={"max_epochs": 10}))
     name = laptop.trains(first)["TrainingJobName"]

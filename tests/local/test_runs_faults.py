@@ -12,6 +12,8 @@ import pytest
 
 from tests.local.laptop import LLAMA, Laptop, sft_rows, until
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def events_lost(laptop: Laptop) -> Iterator[None]:

@@ -148,6 +148,7 @@ def test_the_command_leaves_the_report_of_a_run_that_failed_on_the_disk_and_name
     assert embedded(page) == laptop.run_file(command[1], "record.json")
 
 
+@pytest.mark.slow
 def test_a_job_that_ends_after_its_run_puts_its_bill_into_the_record(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("billed late"))
     laptop.trains(run_id)
@@ -162,6 +163,7 @@ def test_a_job_that_ends_after_its_run_puts_its_bill_into_the_record(laptop: Lap
     assert embedded(body(laptop, run_id, "report.html")) == record
 
 
+@pytest.mark.slow
 def test_lineage_goes_back_through_the_run_that_was_gone_on_from(laptop: Laptop) -> None:
     first = succeeded(laptop, laptop.request("root"))
     package = first["results"]["model_package_arn"]
@@ -181,6 +183,7 @@ def test_lineage_goes_back_through_the_run_that_was_gone_on_from(laptop: Laptop)
     laptop("lineage", "what is this", "--local", code=2)
 
 
+@pytest.mark.slow
 def test_runs_are_listed_and_filtered(laptop: Laptop) -> None:
     good = succeeded(laptop, laptop.request("listed one"))["run_id"]
     bad = laptop.start(laptop.request("listed two", ["no json"] * 4))
@@ -202,6 +205,7 @@ def test_runs_are_listed_and_filtered(laptop: Laptop) -> None:
     assert "neither a date" in laptop("runs", "--since", "soon", "--local", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_report_is_copied_beside_the_run_and_opened_from_there(laptop: Laptop) -> None:
     run_id = succeeded(laptop, laptop.request("shown"))["run_id"]
     where = Path(laptop("report", run_id, "--local").stdout.strip())
@@ -222,6 +226,7 @@ def test_a_report_is_copied_beside_the_run_and_opened_from_there(laptop: Laptop)
     assert (laptop.work / "opened").read_text().strip() == where.as_uri()
 
 
+@pytest.mark.slow
 def test_a_run_without_a_report_and_an_unknown_one_are_told_apart(laptop: Laptop) -> None:
     run_id = laptop.start(laptop.long_request("unreported"))
     laptop.waits_in(run_id, "AwaitTraining")

@@ -117,6 +117,7 @@ def offline() -> bool:
     return made.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not offline(), reason="no network namespace can be made here")
 def test_a_run_needs_nothing_but_loopback(tmp_path: Path, assembly: Path) -> None:
     laptop = Laptop(tmp_path)

@@ -86,6 +86,7 @@ def test_sft_lora_trains_and_its_metrics_are_those_the_worker_logged(laptop: Lap
     check_overhead(laptop, run_id)
 
 
+@pytest.mark.slow
 def test_sft_full_trains_a_model_that_has_no_other_recipe(laptop: Laptop) -> None:
     request = laptop.request(
         "sft-full",
@@ -141,6 +142,7 @@ def nova_rows(count: int = 24) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_nova_trains_on_novas_own_rows(laptop: Laptop) -> None:
     plan = laptop.json(
         "plan",

@@ -133,6 +133,7 @@ def test_redelivery_starts_nothing_and_uploading_the_same_again_is_a_duplicate(l
     assert laptop.item(first)["outcome"] == "SUCCEEDED"
 
 
+@pytest.mark.slow
 def test_data_for_a_preset_starts_its_request_on_that_data(laptop: Laptop) -> None:
     use_case = "preset plain"
     # Files beside the request: that of the training data is left out, the other one uploaded.
@@ -191,6 +192,7 @@ def send(laptop: Laptop, detail: Any, **entry: Any) -> str:
     return str(answer["Entries"][0]["EventId"])
 
 
+@pytest.mark.slow
 def test_an_event_on_the_stack_s_bus_starts_a_request_or_a_preset(laptop: Laptop) -> None:
     send(laptop, {"request": document(laptop, "by event")})
     (run_id,) = started(laptop, "by event")
@@ -341,6 +343,7 @@ def test_a_duplicate_of_a_live_run_leaves_it_and_its_job_alone(laptop: Laptop) -
     laptop.ended(second)
 
 
+@pytest.mark.slow
 def test_reuse_ends_at_once_with_the_earlier_results(laptop: Laptop) -> None:
     request = laptop.request("reused")
     first = laptop.start(request)

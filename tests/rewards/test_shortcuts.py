@@ -178,6 +178,7 @@ PLAIN_NUMBERS = st.sampled_from(ODD_NUMBERS) | st.from_regex(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=2_000)
 @given(PLAIN_NUMBERS, PLAIN_NUMBERS)
 def test_two_numbers_in_digits_compare_as_their_values_do(one: str, other: str) -> None:

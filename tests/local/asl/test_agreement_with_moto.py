@@ -12,6 +12,8 @@ from tests.local.asl.moto_runner import Moto
 from tests.local.asl.runners import Outcome
 from tests.local.asl.scenarios import Scenario, machine_scenarios, run_ours, small_scenarios
 
+pytestmark = pytest.mark.slow
+
 AGREED = [*machine_scenarios(), *small_scenarios()]
 
 

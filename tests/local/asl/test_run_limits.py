@@ -101,6 +101,7 @@ def through(machine: Machine, run: str, decided_after: float, trained_after: flo
     return history
 
 
+@pytest.mark.slow
 def test_a_run_of_72_hours_has_the_history_of_one_of_an_hour(machine: Machine) -> None:
     long = through(machine, "long", 2.9 * DAY, 2 * DAY - 1)
     began, ended = long[0]["timestamp"], long[-1]["timestamp"]
@@ -110,6 +111,7 @@ def test_a_run_of_72_hours_has_the_history_of_one_of_an_hour(machine: Machine) -
     assert largest(long) < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_two_hundred_runs_side_by_side_stay_as_small_as_one(machine: Machine) -> None:
     runs = [
         machine.start(f"run-{number}", {**REQUEST, "use_case": f"case {number}"}) for number in range(RUNS)
