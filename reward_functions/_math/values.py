@@ -85,6 +85,8 @@ def _entry(text: str) -> Item | None:
 
 
 def _value(text: str, prose: bool) -> Value | None:
+    if not text:
+        return None
     certain: Value | None = _number(text, prose) or ranges.intervals(text, lambda part: _number(part, False))
     if certain is None and (":" in text or " to " in text):
         certain = colons.read(text.replace(MARK, "")) or _labelled(text, prose)

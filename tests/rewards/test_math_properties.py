@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reward_functions._math import expressions
@@ -138,6 +138,8 @@ def test_a_percentage_is_its_value_and_its_number_and_nothing_else(number: int, 
 
 @settings(max_examples=300)
 @given(st.text(alphabet="0123456789.,;$%\\{}()[]^_/+-*=! \n#boxedfrcsqtanwi<>|'\"", max_size=120))
+@example("=a")
+@example("total: ")
 def test_no_text_breaks_reading_or_extraction(text: str) -> None:
     read(text)
     finals(text)
