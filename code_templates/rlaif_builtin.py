@@ -36,6 +36,8 @@ VALIDATION_DATA = "[VALIDATION_DATA]"  # ONLY_IF VALIDATION_DATA
 S3_OUTPUT_PATH = "[S3_OUTPUT_PATH]"
 ROLE_ARN = "[ROLE_ARN]"
 MLFLOW_APP_ARN = "[MLFLOW_APP_ARN]"  # ONLY_IF MLFLOW_APP_ARN
+REWARD_MODEL_ID = "[JUDGE_MODEL]"  # ONLY_IF JUDGE_MODEL
+REWARD_PROMPT_VALUE = "[REWARD_PROMPT]"
 ACCEPT_EULA = "[ACCEPT_EULA]"  # ONLY_IF ACCEPT_EULA
 
 # Cell 3: Create Model Package Group
@@ -65,8 +67,8 @@ trainer = RLAIFTrainer(
     training_dataset=TRAINING_DATA,
     validation_dataset=VALIDATION_DATA,  # ONLY_IF VALIDATION_DATA
     s3_output_path=S3_OUTPUT_PATH,
-    reward_model_id="[JUDGE_MODEL]",  # ONLY_IF JUDGE_MODEL
-    reward_prompt="[REWARD_PROMPT]",
+    reward_model_id=REWARD_MODEL_ID,  # ONLY_IF JUDGE_MODEL
+    reward_prompt=REWARD_PROMPT_VALUE,
     sequence_length="[SEQUENCE_LENGTH]",  # ONLY_IF SEQUENCE_LENGTH
     # The request names no MLflow app; the SDK takes the newest one, or makes one.  # ONLY_IF NO_MLFLOW
     mlflow_resource_arn=MLFLOW_APP_ARN,  # ONLY_IF MLFLOW_APP_ARN

@@ -36,22 +36,11 @@ VALIDATION_DATA = "[VALIDATION_DATA]"  # ONLY_IF VALIDATION_DATA
 S3_OUTPUT_PATH = "[S3_OUTPUT_PATH]"
 ROLE_ARN = "[ROLE_ARN]"
 MLFLOW_APP_ARN = "[MLFLOW_APP_ARN]"  # ONLY_IF MLFLOW_APP_ARN
+REWARD_MODEL_ID = "[JUDGE_MODEL]"  # ONLY_IF JUDGE_MODEL
+REWARD_PROMPT_ARN = "[EVALUATOR_ARN]"  # ONLY_IF EVALUATOR_ARN
 ACCEPT_EULA = "[ACCEPT_EULA]"  # ONLY_IF ACCEPT_EULA
-REWARD_PROMPT = "[EVALUATOR_ARN]"  # ONLY_IF EVALUATOR_ARN
 
-# Cell 3: Create Model Package Group
-
-from botocore.exceptions import ClientError
-from sagemaker.core.resources import ModelPackageGroup
-
-try:
-    model_package_group = ModelPackageGroup.create(model_package_group_name=MODEL_PACKAGE_GROUP_NAME)
-except ClientError:
-    # It is there already; if that is not the reason, this says what is.
-    model_package_group = ModelPackageGroup.get(MODEL_PACKAGE_GROUP_NAME)
-print(model_package_group.model_package_group_arn)
-
-# Cell 4: Register Reward Prompt  # ONLY_IF EVALUATOR_SOURCE
+# Cell 3: Register Custom Reward Prompt  # ONLY_IF EVALUATOR_SOURCE
 
 from sagemaker.ai_registry.evaluator import Evaluator
 
@@ -62,7 +51,19 @@ evaluator = Evaluator.create(
     role=ROLE_ARN,
     sagemaker_session=sagemaker_session,
 )
-REWARD_PROMPT = evaluator.arn
+REWARD_PROMPT_ARN = evaluator.arn
+
+# Cell 4: Create Model Package Group
+
+from botocore.exceptions import ClientError
+from sagemaker.core.resources import ModelPackageGroup
+
+try:
+    model_package_group = ModelPackageGroup.create(model_package_group_name=MODEL_PACKAGE_GROUP_NAME)
+except ClientError:
+    # It is there already; if that is not the reason, this says what is.
+    model_package_group = ModelPackageGroup.get(MODEL_PACKAGE_GROUP_NAME)
+print(model_package_group.model_package_group_arn)
 
 # Cell 5: Configure Trainer
 
@@ -79,8 +80,8 @@ trainer = RLAIFTrainer(
     training_dataset=TRAINING_DATA,
     validation_dataset=VALIDATION_DATA,  # ONLY_IF VALIDATION_DATA
     s3_output_path=S3_OUTPUT_PATH,
-    reward_model_id="[JUDGE_MODEL]",  # ONLY_IF JUDGE_MODEL
-    reward_prompt=REWARD_PROMPT,
+    reward_model_id=REWARD_MODEL_ID,  # ONLY_IF JUDGE_MODEL
+    reward_prompt=REWARD_PROMPT_ARN,
     sequence_length="[SEQUENCE_LENGTH]",  # ONLY_IF SEQUENCE_LENGTH
     # The request names no MLflow app; the SDK takes the newest one, or makes one.  # ONLY_IF NO_MLFLOW
     mlflow_resource_arn=MLFLOW_APP_ARN,  # ONLY_IF MLFLOW_APP_ARN

@@ -39,19 +39,7 @@ MLFLOW_APP_ARN = "[MLFLOW_APP_ARN]"  # ONLY_IF MLFLOW_APP_ARN
 ACCEPT_EULA = "[ACCEPT_EULA]"  # ONLY_IF ACCEPT_EULA
 CUSTOM_REWARD_FUNCTION = "[EVALUATOR_ARN]"  # ONLY_IF EVALUATOR_ARN
 
-# Cell 3: Create Model Package Group
-
-from botocore.exceptions import ClientError
-from sagemaker.core.resources import ModelPackageGroup
-
-try:
-    model_package_group = ModelPackageGroup.create(model_package_group_name=MODEL_PACKAGE_GROUP_NAME)
-except ClientError:
-    # It is there already; if that is not the reason, this says what is.
-    model_package_group = ModelPackageGroup.get(MODEL_PACKAGE_GROUP_NAME)
-print(model_package_group.model_package_group_arn)
-
-# Cell 4: Register Reward Function  # ONLY_IF EVALUATOR_SOURCE
+# Cell 3: Register Reward Function  # ONLY_IF EVALUATOR_SOURCE
 
 from sagemaker.ai_registry.evaluator import Evaluator
 
@@ -63,6 +51,18 @@ evaluator = Evaluator.create(
     sagemaker_session=sagemaker_session,
 )
 CUSTOM_REWARD_FUNCTION = evaluator.arn
+
+# Cell 4: Create Model Package Group
+
+from botocore.exceptions import ClientError
+from sagemaker.core.resources import ModelPackageGroup
+
+try:
+    model_package_group = ModelPackageGroup.create(model_package_group_name=MODEL_PACKAGE_GROUP_NAME)
+except ClientError:
+    # It is there already; if that is not the reason, this says what is.
+    model_package_group = ModelPackageGroup.get(MODEL_PACKAGE_GROUP_NAME)
+print(model_package_group.model_package_group_arn)
 
 # Cell 5: Configure Trainer
 

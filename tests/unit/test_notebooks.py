@@ -155,6 +155,33 @@ def test_an_evaluator_that_the_run_registered_is_used_and_not_registered_again()
 
 
 @pytest.mark.parametrize(
+    ("name", "label"),
+    [("rlvr", "Register Reward Function"), ("rlaif_custom_prompt", "Register Custom Reward Prompt")],
+)
+def test_a_reward_is_registered_before_the_group_is_made(name: str, label: str) -> None:
+    names = [found for _, _, found in outline(notebooks.notebook(all_plans()[name], FACTS))]
+    begun = names.index("Setup & Credentials")
+    assert names[begun + 1 : begun + 4] == [label, "Create Model Package Group", "Configure Trainer"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("rlaif_builtin", {"REWARD_MODEL_ID = 'j'", "REWARD_PROMPT_VALUE = 'Builtin.summarize'"}),
+        ("rlaif_custom_prompt", {"REWARD_MODEL_ID = 'j'", "REWARD_PROMPT_ARN = 'arn:own'"}),
+        ("rlvr", {"CUSTOM_REWARD_FUNCTION = 'arn:own'"}),
+    ],
+)
+def test_judge_prompt_and_reward_stand_with_the_other_values(name: str, lines: set[str]) -> None:
+    text = notebooks.notebook(all_plans()[name], Facts(origin="run r", evaluator_arn="arn:own"))
+    assert lines <= set(cell(text, "Setup & Credentials").splitlines())
+    configured = cell(text, "Configure Trainer")
+    for line in lines:
+        variable, _, value = line.partition(" = ")
+        assert f"={variable}," in configured and value not in configured
+
+
+@pytest.mark.parametrize(
     ("name", "needed", "accepted", "line"),
     [
         ("sft_oss_minimal_defaults", False, False, None),
