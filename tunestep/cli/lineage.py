@@ -50,7 +50,10 @@ def _arn(target: Target, package: str) -> str:
     if package.startswith("arn:"):
         return package
     if not _SHORT.fullmatch(package):
-        raise CliError(f"{package!r} is neither the ARN of a model package nor GROUP/VERSION")
+        raise CliError(
+            f"{package!r} is neither the ARN of a model package nor GROUP/VERSION, for example "
+            f"arithmetic-tutor-v1/1; a run's own: tunestep results RUN {target.flag}"
+        )
     partition = target.clients.session.get_partition_for_region(target.region)
     return f"arn:{partition}:sagemaker:{target.region}:{target.account}:model-package/{package}"
 

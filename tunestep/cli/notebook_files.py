@@ -3,6 +3,7 @@
 Needs nbformat, which only the command's environment has.
 """
 
+import json
 import re
 import tempfile
 from collections.abc import Sequence
@@ -75,7 +76,10 @@ def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > _LARGEST:
             raise _not_added(path, f"it is larger than {_LARGEST} bytes")
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
+        text = path.read_text(encoding="utf-8")
+        if wrong := _no_notebook(text):
+            raise _not_added(path, f"it is not a notebook ({wrong})")
+        notebook = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
         nbformat.validate(notebook)
     except OSError as fault:
         raise _not_added(path, f"it cannot be read ({fault.strerror})") from None
@@ -100,6 +104,19 @@ def _language(metadata: Any) -> str:
 
 def _not_added(path: Path, reason: str) -> NotWritten:
     return NotWritten(f"nothing was added to {path}: {reason}.")
+
+
+def _no_notebook(text: str) -> str:
+    """What is missing of a notebook of any format, where nbformat would name its own insides; else empty."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return "it is no JSON"
+    if not isinstance(document, dict) or not isinstance(document.get("nbformat"), int):
+        return "it does not say its `nbformat`"
+    if document["nbformat"] >= nbformat.current_nbformat and not isinstance(document.get("cells"), list):
+        return "it has no list of `cells`"
+    return ""
 
 
 def _first_line(fault: Exception) -> str:
