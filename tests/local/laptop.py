@@ -327,9 +327,11 @@ class Laptop:
 
 
 @contextmanager
-def running(folder: Path, assembly_of: Path | None = None) -> Iterator[Laptop]:
-    """A laptop whose cloud is started, and ended afterwards with its workers."""
+def running(folder: Path, assembly_of: Path | None = None, *, settings: str = "") -> Iterator[Laptop]:
+    """A laptop whose cloud is started, with these settings (YAML), and ended afterwards with its workers."""
     laptop = Laptop(folder)
+    if settings:
+        laptop.file("tunestep.yaml", settings)
     if assembly_of:
         laptop.adopt_assembly(assembly_of)
     try:

@@ -10,21 +10,16 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from tests.local.laptop import LLAMA, Laptop, until
+from tests.local.laptop import LLAMA, Laptop, running, until
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/approvals/[\w-]{22}\?k=[\w-]{22}")
 
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    made = Laptop(tmp_path_factory.mktemp("gate"))
-    made(
-        "local", "start", "--settings", made.file("s.yaml", "approvers: [{id: ann, email: ann@example.com}]")
-    )
-    try:
+    approvers = "approvers: [{id: ann, email: ann@example.com}]"
+    with running(tmp_path_factory.mktemp("gate"), settings=approvers) as made:
         yield made
-    finally:
-        made.close()
 
 
 def _link(laptop: Laptop, run_id: str) -> str:

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.local.laptop import Laptop
+from tests.local.laptop import Laptop, running
 from tests.support.run_world import execution_arn, make_plan
 from tunestep import budgets, names
 from tunestep.aws import Clients
@@ -31,13 +31,8 @@ budgets:
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    made = Laptop(tmp_path_factory.mktemp("budget"))
-    made.file("tunestep.yaml", SETTINGS)
-    made("local", "start")
-    try:
+    with running(tmp_path_factory.mktemp("budget"), settings=SETTINGS) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")

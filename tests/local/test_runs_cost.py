@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from tests.local.laptop import Laptop, sft_rows
+from tests.local.laptop import Laptop, running, sft_rows
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +22,8 @@ limits: {max_cost_usd: 3}
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    made = Laptop(tmp_path_factory.mktemp("cost"))
-    made.file("tunestep.yaml", SETTINGS)
-    made("local", "start")
-    try:
+    with running(tmp_path_factory.mktemp("cost"), settings=SETTINGS) as made:
         yield made
-    finally:
-        made.close()
 
 
 def _start(laptop: Laptop, name: str, epochs: int, **fields: Any) -> str:
