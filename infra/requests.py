@@ -23,7 +23,7 @@ from infra.functions import SIZES
 from infra.permissions import role
 from infra.statements import allow, uses_keys
 from tunestep import names
-from tunestep.settings import Schedule
+from tunestep.source_settings import Schedule
 
 DELIVERIES = 5
 """How often a message is tried before it goes to the dead letters."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from tunestep.aws import Client, error_code
-from tunestep.runs import encode
+from tunestep.items import encode
 
 
 class _Change(NamedTuple):

@@ -16,13 +16,12 @@ Every read of a single item is strongly consistent. Items with a ``kind`` are in
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from tunestep.aws import Client, error_code
+from tunestep.items import decode, encode
 from tunestep.names import KIND_INDEX
 
 Item = dict[str, Any]
@@ -48,8 +47,6 @@ ENDED = "ENDED"
 NOT_STARTED = "NOT_STARTED"
 """Outcome of a run whose execution was refused."""
 
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 _NAME = re.compile(r"#(\w+)")
 
 
@@ -95,25 +92,6 @@ def pending_run(run_id: str, execution_arn: str, created_at: str) -> Item:
     }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _decode(raw: Mapping[str, Any]) -> Item:
-    return {key: _plain(_deserialize(value)) for key, value in raw.items()}
-
-
-def encode(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item, or the values of an expression, as the service takes it, without members that are None."""
-    return {key: _serialize(value) for key, value in item.items() if value is not None}
-
-
 def _condition(condition: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Request members for a condition in which ``#name`` is an attribute and ``:name`` a value."""
     if not condition:
@@ -139,7 +117,7 @@ class Runs:
         answer = self._client.get_item(
             TableName=self._table, Key=encode({"pk": pk, "sk": sk}), ConsistentRead=True
         )
-        return _decode(answer["Item"]) if answer.get("Item") else None
+        return decode(answer["Item"]) if answer.get("Item") else None
 
     def run(self, run_id: str) -> Item | None:
         return self.get(run_pk(run_id), RUN)
@@ -207,7 +185,7 @@ class Runs:
             if error_code(fault) != "ConditionalCheckFailedException":
                 raise
             return None
-        return _decode(answer["Attributes"])
+        return decode(answer["Attributes"])
 
     def swap_entry(
         self, pk: str, sk: str, path: tuple[str, str], before: Mapping[str, Any], after: Mapping[str, Any]
@@ -297,7 +275,7 @@ class Runs:
         start: dict[str, Any] = {}
         while True:
             page = operation(TableName=self._table, **members, **start)
-            yield from map(_decode, page.get("Items", []))
+            yield from map(decode, page.get("Items", []))
             if not page.get("LastEvaluatedKey"):
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}

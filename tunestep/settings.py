@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunestep.budget_settings import Budgets, ambiguous
-from tunestep.names import NAME_PATTERN, STACK_PATTERN, approver_topic_name
+from tunestep.names import STACK_PATTERN, approver_topic_name
+from tunestep.source_settings import Schedule, Sources, unclear
 
 DEFAULT_FILE = "tunestep.yaml"
 
@@ -125,49 +126,6 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     usd_per_hour: _Dollars | None = None
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What one source of requests may do: its switch, the most that a run from it may use, its approval rule.
-
-    The limits and the rule tighten what a request says and never loosen it: ``licence`` leaves it as it is
-    but for ``never``, ``always`` has a person decide on every run.
-    """
-
-    enabled: bool = True
-    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    max_cost_usd: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    approval: Literal["licence", "always"] = "licence"
-
-
-class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Everything besides people that starts runs: request files, datasets for presets, events, schedules."""
-
-    s3_requests: Source = Source()
-    presets: Source = Source()
-    events: Source = Source()
-    schedules: Source = Source()
-
-
-_AT = (
-    r"\A(cron\([^\s()]+( [^\s()]+){5}\)|rate\([1-9]\d{0,4} (minute|hour|day)s?\)"
-    r"|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\))\Z"
-)
-
-
-class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An entry of EventBridge Scheduler; ``at`` is its expression: ``cron(...)``, ``rate(...)``, ``at(...)``.
-
-    It runs either a ``preset``, with ``training_data`` where the preset leaves it open, or a ``request``.
-    """
-
-    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
-    at: Annotated[str, msgspec.Meta(pattern=_AT, max_length=256)]
-    timezone: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9/_+-]{1,50}$")] = "UTC"
-    preset: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
-    training_data: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)] | None = None
-    request: dict[str, Any] | None = None
-    enabled: bool = True
-
-
 _EventPrincipal = Annotated[
     str, msgspec.Meta(pattern=r"^(\d{12}|arn:aws[a-z-]*:iam::\d{12}:(root|(user|role)/.{1,576}))$")
 ]
@@ -257,10 +215,9 @@ def check(document: object) -> Settings:
             f"settings: {settings.stack!r} at `$.stack` must be lowercase letters, digits and hyphens, "
             "start with a letter, and have at most 24 characters"
         )
-    _check_schedules(settings.schedules)
     _check_approvers(settings.approvers)
-    if twice := ambiguous(settings.budgets):
-        raise SettingsInvalid(f"settings: {twice}")
+    if wrong := unclear(settings.schedules) or ambiguous(settings.budgets):
+        raise SettingsInvalid(f"settings: {wrong}")
     return settings
 
 
@@ -285,24 +242,6 @@ def _check_approvers(approvers: tuple[Approver, ...]) -> None:
 def _without_path(principal: str) -> str:
     """A role's name is its own in an account, whatever its path; sessions do not show the path at all."""
     return re.sub(r":role/.+/", ":role/", principal)
-
-
-def _check_schedules(schedules: tuple[Schedule, ...]) -> None:
-    from zoneinfo import available_timezones  # noqa: PLC0415 - not needed in the functions
-
-    # A machine without the database knows no zone at all; then the deployment says what is wrong.
-    zones = available_timezones()
-    names = [schedule.name for schedule in schedules]
-    for index, schedule in enumerate(schedules):
-        where = f"`$.schedules[{index}]`"
-        if names.index(schedule.name) != index:
-            raise SettingsInvalid(f"settings: the name {schedule.name!r} at {where} is taken already")
-        if zones and schedule.timezone not in zones:
-            raise SettingsInvalid(f"settings: {where} has no known timezone: {schedule.timezone!r}")
-        if (schedule.preset is None) == (schedule.request is None):
-            raise SettingsInvalid(f"settings: {where} needs either a preset or a request")
-        if schedule.training_data and schedule.request is not None:
-            raise SettingsInvalid(f"settings: training_data at {where} belongs into its request")
 
 
 def load(path: str | Path | None = None) -> Settings | None:

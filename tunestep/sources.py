@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from tunestep.request import Request, to_document
-from tunestep.settings import Limits, Source
+from tunestep.settings import Limits
+from tunestep.source_settings import Source
 
 _STRICTNESS = ("never", "licence", "always")
 

@@ -16,7 +16,7 @@ from tunestep import names
 from tunestep.documents import Kind
 from tunestep.environment import Environment
 from tunestep.findings import Finding, error
-from tunestep.settings import Source
+from tunestep.source_settings import Source
 from tunestep.text import one_line
 
 REQUEST_KINDS: dict[str, Kind] = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}

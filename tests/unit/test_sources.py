@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.support.run_world import REQUEST
 from tunestep import settings
 from tunestep.request import parse
-from tunestep.settings import Limits, SettingsInvalid, Source
+from tunestep.settings import Limits, SettingsInvalid
+from tunestep.source_settings import Source
 from tunestep.sources import tightened
 
 _AMOUNT = st.none() | st.integers(min_value=1, max_value=10**9)

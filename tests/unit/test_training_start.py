@@ -32,7 +32,8 @@ from tunestep.errors import (
 from tunestep.names import TAG_REQUEST_HASH
 from tunestep.plan_model import ApprovalPlan, BudgetPlan, DataPlan, Plan
 from tunestep.run_files import DATASET
-from tunestep.training_start import differences, start_training
+from tunestep.same_job import differences
+from tunestep.training_start import start_training
 
 FREE = ApprovalPlan(needed=False, reason="", timeout_seconds=3600)
 

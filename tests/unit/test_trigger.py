@@ -24,7 +24,8 @@ from tunestep import names, presets
 from tunestep.environment import Environment
 from tunestep.presets import Preset
 from tunestep.rejections import LONGEST_KEY, rejected_key
-from tunestep.settings import Limits, Settings, Source, Sources
+from tunestep.settings import Limits, Settings
+from tunestep.source_settings import Source, Sources
 from tunestep.trigger import Batch, Outcome, Record, receive
 from tunestep.trigger_events import Event, Refused, read, usable_key
 
