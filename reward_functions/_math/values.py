@@ -85,8 +85,6 @@ def _entry(text: str) -> Item | None:
 
 
 def _value(text: str, prose: bool) -> Value | None:
-    if not text:
-        return None
     certain: Value | None = _number(text, prose) or ranges.intervals(text, lambda part: _number(part, False))
     if certain is None and (":" in text or " to " in text):
         certain = colons.read(text.replace(MARK, "")) or _labelled(text, prose)
@@ -136,7 +134,8 @@ def _equation(text: str, prose: bool) -> Value | None:
     """ "x = 5" with its name, "3 + 4 = 7" as 7; the two sides of any other equation are not ours to judge."""
     named = _NAME.match(text)
     if named is not None and "=" not in text[named.end() :]:
-        value = _value(text[named.end() :].strip(), prose)
+        stated = text[named.end() :].strip()
+        value = _value(stated, prose) if stated else None
         if isinstance(value, Number):
             return value._replace(name=named[1])
         if isinstance(value, Expression):
