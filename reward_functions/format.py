@@ -7,12 +7,12 @@ could satisfy does not exist without an upper bound: ``length`` needs ``max``.
 Inputs: the response, thinking included; the reference is not used. Configuration (REWARD_CONFIG, or
 ``metadata.reward`` of a row), rules in any combination:
   tags (["think", "answer"]): ``<tag>...</tag>`` in this order, each once and not blank, nothing outside of
-  them; sections ([]): headings in this order, each once, on a line of its own (``## Title``, ``**Title**``,
-  ``Title:``); length ({}): {"max": n, "min": m, "unit": "words" | "characters" | "lines"}, words unless said
-  otherwise; script (""): at least ``script_share`` (0.9) of the letters are in this script: latin, cyrillic,
-    greek, arabic, hebrew, devanagari, bengali, tamil, thai, hangul, japanese (kana or Chinese characters),
-    chinese (Chinese characters, no kana). This tells scripts apart, not languages: English and French are
-  both latin. all (false).
+    them; sections ([]): headings in this order, each once, on a line of its own (``## Title``,
+    ``**Title**``, ``Title:``), with text under each; length ({}): {"max": n, "min": m, "unit": "words" |
+    "characters" | "lines"}, words unless said otherwise; script (""): at least ``script_share`` (0.9) of
+    the letters are in this script: latin, cyrillic, greek, arabic, hebrew, devanagari, bengali, tamil, thai,
+    hangul, japanese (kana or Chinese characters), chinese (Chinese characters, no kana). This tells scripts
+    apart, not languages: English and French are both latin; all (false).
 
 Configured rules that cannot be read, or none at all, are an error, not a score of 0.
 
@@ -108,12 +108,20 @@ def has_tags(text: str, tags: list[str]) -> bool:
 
 
 def has_sections(text: str, sections: list[str]) -> bool:
-    """Each heading once, in order, on a line of its own."""
+    """Each heading once, in order, on a line of its own, and something to read under each."""
     wanted = [section.casefold() for section in sections]
-    lines = (
-        _HEADING_SHELL.sub("", line).casefold() for line in text.split("\n") if len(line) <= MAX_RULE * 2
-    )
-    return [line for line in lines if line in wanted] == wanted
+    found: list[str] = []
+    empty = False
+    for line in text.split("\n"):
+        heading = _HEADING_SHELL.sub("", line).casefold() if len(line) <= MAX_RULE * 2 else ""
+        if heading in wanted:
+            if empty:
+                return False
+            found.append(heading)
+            empty = True
+        elif empty and any(one.isalnum() and one not in _BLANKS for one in line):
+            empty = False
+    return found == wanted and not empty
 
 
 def has_length(text: str, rule: Mapping[str, Any]) -> bool:

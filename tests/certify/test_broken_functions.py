@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -119,6 +118,7 @@ def test_functions_that_fail_on_the_host_are_told_apart(
     certified = hosted(pool, tmp_path / "code", code)
     assert codes(certified) == {"REWARD_CONTRACT"}
     assert said in probe(certified, probes.NAMES[0]).detail
+    assert "One object per row" not in certified.findings[0].fix
     assert certified.facts["calls"] == 1
 
 
@@ -126,7 +126,7 @@ def test_a_function_that_sleeps_is_a_timeout(pool: FunctionPool, tmp_path: Path)
     code = "import time\ndef handler(event, context): time.sleep(60)"
     certified = hosted(pool, tmp_path / "code", code, timeout=1)
     assert codes(certified) == {"REWARD_TIMES_OUT"}
-    assert (probe(certified, probes.NAMES[0]).outcome, certified.facts["calls"]) == ("timeout", 1)
+    assert (probe(certified, probes.NAMES[0]).outcome, certified.facts["calls"]) == ("timeout", 2)
 
 
 def test_what_a_function_says_is_kept_beside_the_table_and_not_in_it(
@@ -205,10 +205,8 @@ def test_rewards_pass_the_guard(name: str) -> None:
     )
 
 
-def test_a_broken_function_is_found_out_quickly() -> None:
-    started = time.monotonic()
-    certify(changed(id="x"))
-    assert time.monotonic() - started < 5
+def test_a_broken_function_is_found_out_by_its_first_call() -> None:
+    assert certify(changed(id="x")).facts["calls"] == 1
 
 
 class TaggingClient:

@@ -216,6 +216,15 @@ def test_a_slow_reward_is_refused_by_the_size_of_the_batch() -> None:
     assert max(function.sizes) == 512
 
 
+def test_a_slow_first_call_is_a_warning_and_no_broken_contract() -> None:
+    waits = iter([11.0])
+    function = InProcess(library("math_answer"), timeout=10.0, seconds=lambda rows: next(waits, 0.01))
+    certified = certify(function)
+    assert certified.ok
+    assert "only when called again" in probe(certified, probes.NAMES[0]).detail
+    assert "REWARD_SLOW_START" in codes(certified, "warning")
+
+
 def test_large_rows_are_timed_in_what_one_call_carries_and_extrapolated() -> None:
     rows = [row | {"filler": "x" * 30_000} for row in products()]
     function = InProcess(library("math_answer"), timeout=10.0, seconds=lambda rows: 0.03 * rows)

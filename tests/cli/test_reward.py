@@ -297,3 +297,19 @@ def test_a_tagged_reward_and_a_listed_function_are_invoked(
     outcome = tunestep(capsys, "reward", "test", name, "--data", "rows.jsonl", "--stack", "tunestep")
     assert outcome.code == 1
     assert set(account.invoked) == {name}
+
+
+def test_a_name_that_is_nowhere_is_said_to_be_no_file_and_no_reward(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcome = tunestep(capsys, "reward", "test", "no_such_reward", "--data", "rows.jsonl")
+    assert outcome.code == 2
+    assert "no_such_reward is no file and no reward of the library" in outcome.err
+
+
+def test_what_raises_is_told_with_its_line(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    (project / "own.py").write_text("def handler(event, context):\n    raise ValueError('kaboom')\n")
+    outcome = tunestep(capsys, "reward", "test", "own.py", "--data", "rows.jsonl")
+    assert outcome.code == 1
+    assert "gives no answer to the first rows" in outcome.out
+    assert "kaboom (own.py, line 2)" in outcome.out

@@ -117,7 +117,14 @@ def test_tags_that_only_look_right_break_the_rule(response: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["## Answer\n## Plan", "see ## Plan, ## Answer", "## Pl\u0430n\n## Answer", "## Plan\n" * 3]
+    "text",
+    [
+        "## Answer\na\n## Plan\nb",
+        "see ## Plan, ## Answer",
+        "## Pl\u0430n\na\n## Answer\nb",
+        "## Plan\na\n" * 3,
+        "## Plan\n\u200b\u3164\n## Answer\nb",
+    ],
 )
 def test_headings_that_only_look_right_break_the_rule(text: str) -> None:
     assert not format_reward.has_sections(text, ["Plan", "Answer"])

@@ -68,6 +68,16 @@ _CONTRACT = (
     "One object per row, in the same order: id, aggregate_reward_score and metrics_list, in the envelope "
     "that the model's family asks for.",
 )
+_UNANSWERED = (
+    "REWARD_CONTRACT",
+    "The function gives no answer to the first rows. {detail}",
+    "Look at what it says and at its log: it has to load, and to answer rows such as those of the data.",
+)
+_FIRST_TOO_LATE = (
+    "REWARD_TIMES_OUT",
+    "The function does not answer the first rows in time. {detail}",
+    "If it loads much at its first call, raise its time-out; otherwise give each row a deadline.",
+)
 _NO_TIME = (
     "REWARD_TOO_SLOW",
     "The time for certification was used up before all probes were run ({names}).",
@@ -78,19 +88,34 @@ _NO_TIME = (
 def findings(table: Sequence[Probe], forms: dict[str, float], min_gold: float, where: str) -> list[Finding]:
     """What the table says about the reward, worst first."""
     found = [_error(probe, where) for probe in table if probe.outcome not in ("pass", "not run")]
-    return [*found, *_unprobed(table, where), *_forms(forms, min_gold, where)]
+    return [*found, *_slow_start(table, where), *_unprobed(table, where), *_forms(forms, min_gold, where)]
+
+
+def _slow_start(table: Sequence[Probe], where: str) -> list[Finding]:
+    """Whether the function answers, but not at its first call."""
+    return [
+        warning(
+            "REWARD_SLOW_START",
+            where,
+            f"The first call of the function was ended at its time-out; it answers {probe.detail}. "
+            "Training may meet a cold function too.",
+            "Raise the function's time-out, or load less at its first call.",
+        )
+        for probe in table[:1]
+        if probe.outcome == "pass" and probe.detail
+    ]
 
 
 def _error(probe: Probe, where: str) -> Finding:
     if probe.outcome in _BROKEN:
         code, message, fix = _BROKEN[probe.outcome]
-        if probe.outcome == "error" and probe.name == probes.NAMES[0]:
-            code, message, fix = _CONTRACT
+        if probe.name == probes.NAMES[0]:
+            code, message, fix = _first(probe)
     elif probe.name in timing.NAMES:
         code, message, fix = _SLOW
     else:
         code, message, fix = _FAILED.get(probe.name, _WRONG)
-    detail = probe.detail.removeprefix("form: ")
+    detail = probe.detail.removeprefix("form: ").removeprefix(probes.NOT_ANSWERED)
     score = "nothing" if probe.score is None else f"{probe.score:.2f}"
     text = message.format(
         name=probe.name,
@@ -100,6 +125,13 @@ def _error(probe: Probe, where: str) -> Finding:
         form=f", written as {detail}" if detail else "",
     )
     return error(code, where, text, fix, kind="reward")
+
+
+def _first(probe: Probe) -> tuple[str, str, str]:
+    """What is said of a function whose first call came to nothing."""
+    if probe.outcome == "timeout":
+        return _FIRST_TOO_LATE
+    return _UNANSWERED if probe.detail.startswith(probes.NOT_ANSWERED) else _CONTRACT
 
 
 def _unprobed(table: Sequence[Probe], where: str) -> list[Finding]:

@@ -76,9 +76,10 @@ def test(
     """Certify a reward on rows of your data, as a run does before it trains.
 
     FUNCTION is a reward of the library: as it is deployed with --local or --stack, else its file; or the
-    name of a deployed function, which with its ARN has to be of the stack's account and region. FILE.py (with
-    handler or score) runs on this machine without any cloud, in a process that sees no credentials.
-    Exit code 0 when it is certified, 1 when it is not.
+    name or the ARN of a deployed function of the stack's account and region. That one is called only if it
+    is tagged as a reward of the stack, as the stack's own are, or listed in the settings under
+    allowed.reward_functions. FILE.py (with handler or score) runs on this machine without any cloud, in a
+    process that sees no credentials. Exit code 0 when it is certified, 1 when it is not.
     """
     if contract and model:
         raise CliError("--contract and --model exclude each other")
@@ -87,7 +88,8 @@ def test(
     if not (options["local"] or options["stack"]):
         function = _own_file(function)
     is_file = function.endswith(".py")
-    target = None if is_file and not data_source.startswith("s3://") else _target(as_json, options)
+    needed = not is_file or data_source.startswith("s3://")
+    target = _target(as_json, options, "" if is_file else function) if needed else None
     if target is None and (options["local"] or options["stack"]):
         raise CliError("--local and --stack are for deployed rewards and for data in S3; nothing here is")
     try:
@@ -116,11 +118,18 @@ def _own_file(name: str) -> str:
     return str(found) if found else name
 
 
-def _target(as_json: bool, options: dict[str, Any]) -> Target:
+def _target(as_json: bool, options: dict[str, Any], deployed: str) -> Target:
+    """The cloud that is asked for; ``deployed`` is what is looked for there, for a message without one."""
     errors = render.console(stderr=True)
-    return open_target(
-        on_progress=lambda text: None if as_json else errors.print(text, style="dim"), **options
-    )
+    try:
+        return open_target(
+            on_progress=lambda text: None if as_json else errors.print(text, style="dim"), **options
+        )
+    except CliError as fault:
+        if deployed and not (options["local"] or options["stack"]):
+            text = f"{visible(deployed)} is no file and no reward of the library; for a deployed one {fault}"
+            raise CliError(text, code=fault.code) from None
+        raise
 
 
 def _of_file(

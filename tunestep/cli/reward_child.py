@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import sys
+import traceback
 from typing import Any
 
 
@@ -30,8 +31,11 @@ def load(file: str) -> Any:
     return serve(module.score)
 
 
-def failure(fault: BaseException) -> dict[str, str]:
-    return {"errorType": type(fault).__name__, "errorMessage": str(fault)[:1000]}
+def failure(fault: BaseException, file: str) -> dict[str, str]:
+    """What Lambda would answer, and where in the file it happened."""
+    lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == file]
+    where = f" ({os.path.basename(file)}, line {lines[-1]})" if lines else ""  # noqa: PTH119 - loads faster
+    return {"errorType": type(fault).__name__, "errorMessage": f"{str(fault)[:1000]}{where}"}
 
 
 def main() -> None:
@@ -52,14 +56,14 @@ def main() -> None:
     try:
         handler = load(order["file"])
     except BaseException as fault:  # whatever the file does, its author is told
-        say(failure(fault))
+        say(failure(fault, order["file"]))
         return
     say({"ready": True})
     for line in events:
         try:
             say({"answer": json.dumps(handler(json.loads(line), None))})
         except Exception as fault:
-            say(failure(fault))
+            say(failure(fault, order["file"]))
 
 
 if __name__ == "__main__":
