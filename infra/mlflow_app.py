@@ -4,13 +4,12 @@ What the app stores lies below ``mlflow/`` in the stack's bucket, which no rule 
 request may name.
 """
 
-from aws_cdk import Aws, RemovalPolicy
-from aws_cdk import aws_iam as iam
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from infra.acknowledged import acknowledge_wildcards
 from infra.arns import Arns
+from infra.roles import role_for_sagemaker
 from infra.statements import Statements, allow, uses_keys
 from tunestep import names
 
@@ -20,7 +19,12 @@ class MlflowApp(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, arns: Arns) -> None:
         super().__init__(scope, id_)
-        role = self._role(arns)
+        role = role_for_sagemaker(
+            self,
+            "Role",
+            {"Artifacts": _artifacts(arns), "Keys": uses_keys(arns)},
+            description="MLflow app of Tunestep: keeps artifacts in the stack's bucket",
+        )
         app = sagemaker.CfnMlflowApp(
             self,
             "App",
@@ -33,25 +37,6 @@ class MlflowApp(Construct):
         app.apply_removal_policy(RemovalPolicy.RETAIN)
         app.node.add_dependency(role)
         self.arn = app.attr_arn
-
-    def _role(self, arns: Arns) -> iam.Role:
-        policies: dict[str, Statements] = {"Artifacts": _artifacts(arns), "Keys": uses_keys(arns)}
-        role = iam.Role(
-            self,
-            "Role",
-            description="MLflow app of Tunestep: keeps artifacts in the stack's bucket",
-            assumed_by=iam.ServicePrincipal(
-                "sagemaker.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            ),
-            inline_policies={
-                name: iam.PolicyDocument(statements=rules, minimize=True)
-                for name, rules in policies.items()
-                if rules
-            },
-        )
-        acknowledge_wildcards(role, [rule for rules in policies.values() for rule in rules])
-        return role
 
 
 def _artifacts(arns: Arns) -> Statements:

@@ -7,8 +7,8 @@ from constructs import Construct
 
 from infra import sagemaker_statements as sagemaker
 from infra import statements as may
-from infra.acknowledged import acknowledge_wildcards
 from infra.arns import Arns
+from infra.roles import role
 from infra.statements import Statements
 
 Grant = Callable[[Arns], Statements]
@@ -191,22 +191,6 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         may.writes_evidence,
     ),
 }
-
-
-def role(scope: Construct, id_: str, service: str, policies: dict[str, Statements]) -> iam.IRole:
-    """A role that can do what the statements say and that nothing in CDK can add to."""
-    made = iam.Role(
-        scope,
-        id_,
-        assumed_by=iam.ServicePrincipal(service),
-        inline_policies={
-            name: iam.PolicyDocument(statements=rules, minimize=True)
-            for name, rules in policies.items()
-            if rules
-        },
-    )
-    acknowledge_wildcards(made, [rule for rules in policies.values() for rule in rules])
-    return made.without_policy_updates()
 
 
 def function_role(scope: Construct, verb: str, arns: Arns, log_group: str, queue_arn: str) -> iam.IRole:

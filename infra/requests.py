@@ -20,7 +20,7 @@ from constructs import Construct
 
 from infra.arns import Arns
 from infra.functions import SIZES
-from infra.permissions import role
+from infra.roles import role
 from infra.statements import allow, uses_keys
 from tunestep import names
 from tunestep.source_settings import Schedule

@@ -11,8 +11,8 @@ from infra import statements as may
 from infra.arns import Arns
 from infra.functions import acknowledge_runtime, runtime
 from infra.log_groups import log_group
-from infra.permissions import role
 from infra.rewards import Reward
+from infra.roles import role
 from tunestep import names
 from tunestep.settings import SettingsInvalid
 

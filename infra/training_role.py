@@ -6,13 +6,12 @@ and to the locations of the settings.
 """
 
 from aws_cdk import Aws
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra import sagemaker_statements as sagemaker
 from infra import statements as may
-from infra.acknowledged import acknowledge_wildcards
 from infra.arns import Arns
+from infra.roles import role_for_sagemaker
 from infra.statements import Statements, allow, everywhere
 from tunestep import names
 
@@ -190,19 +189,10 @@ class TrainingRole(Construct):
             "Network": _network(arns),
             "Keys": _keys(arns),
         }
-        self.role = iam.Role(
+        self.role = role_for_sagemaker(
             self,
             "Role",
-            role_name=names.execution_role_name(arns.stack, Aws.REGION),
+            policies,
             description="SageMaker training jobs started by Tunestep",
-            assumed_by=iam.ServicePrincipal(
-                "sagemaker.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            ),
-            inline_policies={
-                name: iam.PolicyDocument(statements=rules, minimize=True)
-                for name, rules in policies.items()
-                if rules
-            },
+            name=names.execution_role_name(arns.stack, Aws.REGION),
         )
-        acknowledge_wildcards(self.role, [rule for rules in policies.values() for rule in rules])

@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra.arns import Arns
 from infra.log_groups import log_group
-from infra.permissions import role
+from infra.roles import role
 from infra.statements import allow, everywhere, traces
 from infra.states import States
 from tunestep import names
