@@ -1,6 +1,7 @@
 """The backstop of events that are lost: every few minutes, look at what is pending and at nothing else."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,26 +32,29 @@ ITEM_FAULTS: tuple[type[Exception], ...] = (KeyError, *STEP_FAULTS)
 logger = Logger(child=True)
 
 
-def _described(context: Context, execution_arn: str) -> dict[str, Any] | None:
-    """DescribeExecution; None when there is no such execution."""
-    try:
-        return dict(context.clients.stepfunctions.describe_execution(executionArn=execution_arn))
-    except ClientError as fault:
-        if error_code(fault) != "ExecutionDoesNotExist":
-            raise
-        return None
+@dataclass
+class Turn:
+    """One look at everything; an execution that was seen running in it is not asked about again.
 
+    Whatever it comes to meanwhile is there for the next turn, and an end that is missed costs nothing else.
+    """
 
-def execution_detail(context: Context, execution_arn: str) -> dict[str, Any]:
-    """An execution in the form of its status event; an unknown one counts as aborted."""
-    found = _described(context, execution_arn)
-    if found is None:
-        return {"name": execution_arn.rsplit(":", 1)[-1], "status": "ABORTED", "cause": "It does not exist."}
-    return _detail(found)
+    context: Context
+    _running: set[str] = field(default_factory=set)
 
-
-def _detail(found: dict[str, Any]) -> dict[str, Any]:
-    return {key: found[key] for key in ("name", "status", "error", "cause", "input") if key in found}
+    def detail(self, execution_arn: str) -> dict[str, Any] | None:
+        """An execution in the form of its status event; None when there is no such execution."""
+        if execution_arn in self._running:
+            return {"status": "RUNNING"}
+        try:
+            found = self.context.clients.stepfunctions.describe_execution(executionArn=execution_arn)
+        except ClientError as fault:
+            if error_code(fault) != "ExecutionDoesNotExist":
+                raise
+            return None
+        if found["status"] == "RUNNING":
+            self._running.add(execution_arn)
+        return {key: found[key] for key in ("name", "status", "error", "cause", "input") if key in found}
 
 
 def _age(context: Context, item: Item) -> float:
@@ -58,10 +62,14 @@ def _age(context: Context, item: Item) -> float:
     return (context.now().astimezone(UTC) - created).total_seconds()
 
 
-def _leftover(context: Context, run_id: str, item: Item) -> str | None:
-    """Clean up after a pending item whose execution is gone; None when it still runs."""
-    arn = item.get("execution_arn") or context.execution_arn(run_id)
-    return _over(context, run_id, item, execution_detail(context, arn))
+def _leftover(turn: Turn, run_id: str, item: Item) -> str | None:
+    """Clean up after a pending item whose execution is gone; None when it still runs.
+
+    One that does not exist counts as aborted.
+    """
+    arn = item.get("execution_arn") or turn.context.execution_arn(run_id)
+    detail = turn.detail(arn) or {"status": "ABORTED", "cause": "It does not exist."}
+    return _over(turn.context, run_id, item, detail)
 
 
 def _over(context: Context, run_id: str, item: Item, detail: dict[str, Any]) -> str | None:
@@ -74,8 +82,9 @@ def _over(context: Context, run_id: str, item: Item, detail: dict[str, Any]) -> 
     return "cleaned up"
 
 
-def _training(context: Context, run_id: str, item: Item) -> str:
-    if done := _leftover(context, run_id, item):
+def _training(turn: Turn, run_id: str, item: Item) -> str:
+    context = turn.context
+    if done := _leftover(turn, run_id, item):
         return done
     run = context.runs.run(run_id) or {}
     token = item.get("token")
@@ -90,8 +99,9 @@ def _training(context: Context, run_id: str, item: Item) -> str:
     return tracking.deliver(context, run_id, item, missing_is_end=old)
 
 
-def _approval(context: Context, run_id: str, item: Item) -> str:
-    if done := _leftover(context, run_id, item):
+def _approval(turn: Turn, run_id: str, item: Item) -> str:
+    context = turn.context
+    if done := _leftover(turn, run_id, item):
         return done
     if stop := tracking.stopped(context.runs.run(run_id), run_id):
         tokens.fail(context, item["token"], stop)
@@ -103,15 +113,16 @@ def _approval(context: Context, run_id: str, item: Item) -> str:
     return approval_clock.look(context, run_id, question) if question else "waiting"
 
 
-def _stop(context: Context, run_id: str, item: Item) -> str:
+def _stop(turn: Turn, run_id: str, item: Item) -> str:
     """A stop that did not come to its end: the run is cleaned up once its execution is over."""
+    context = turn.context
     if _age(context, item) < STOP_PATIENCE_SECONDS:
         return "stopping"
     run = context.runs.run(run_id) or {}
     if run.get("status") == runs.ENDED:
         context.runs.delete_pending(run_id, runs.PENDING_STOP)
         return "cleared"
-    if done := _leftover(context, run_id, item):
+    if done := _leftover(turn, run_id, item):
         return done
     stop_job(context, run_id, run)
     waits = any(
@@ -128,11 +139,12 @@ def _stop(context: Context, run_id: str, item: Item) -> str:
     return "stopped again"
 
 
-def _run(context: Context, run_id: str, item: Item) -> str:
+def _run(turn: Turn, run_id: str, item: Item) -> str:
     """A run from its start to its end: it is there, or it is over, or it never will be and is marked so."""
-    found = _described(context, item["execution_arn"])
-    if found is not None:
-        done = _over(context, run_id, item, _detail(found))
+    context = turn.context
+    detail = turn.detail(item["execution_arn"])
+    if detail is not None:
+        done = _over(context, run_id, item, detail)
         if done and context.runs.run(run_id) is None:
             context.runs.delete_pending(run_id, runs.PENDING_RUN)
         return done or "running"
@@ -145,7 +157,7 @@ def _run(context: Context, run_id: str, item: Item) -> str:
     return "cleared"
 
 
-_LOOKS: tuple[tuple[str, Callable[[Context, str, Item], str]], ...] = (
+_LOOKS: tuple[tuple[str, Callable[[Turn, str, Item], str]], ...] = (
     (runs.KIND_TRAINING, _training),
     (runs.KIND_APPROVAL, _approval),
     (runs.KIND_STOP, _stop),
@@ -160,6 +172,7 @@ def reconcile(context: Context) -> dict[str, Any]:
 
     One item's failure is logged and never keeps the others waiting.
     """
+    turn = Turn(context)
     states: dict[str, int] = {}
     failed: list[str] = []
     looked_at = 0
@@ -172,7 +185,7 @@ def reconcile(context: Context) -> dict[str, Any]:
             if item is None:
                 continue
             try:
-                state = look(context, run_id, item)
+                state = look(turn, run_id, item)
             except ITEM_FAULTS:
                 logger.exception("left for the next turn", extra={"run_id": run_id, "kind": kind})
                 failed.append(run_id)

@@ -156,6 +156,21 @@ def test_a_stored_decision_that_was_not_delivered_is_delivered(w: World) -> None
     assert (w.runs.approval(RUN_ID) or {})["delivered"] is True
 
 
+def test_a_run_that_waits_is_asked_about_once_a_turn(w: World) -> None:
+    """The wait and the run are two pending items of one execution; a second question has no answer here."""
+    for _ in range(2):
+        request = _waiting(w)
+        w.runs.put(runs.pending_run(RUN_ID, w.context.execution_arn(RUN_ID), w.context.timestamp()))
+        _execution(w, "RUNNING")
+        w.sagemaker_stub.add_response("describe_training_job", described(request))
+        assert reconcile(w.context) == {
+            "looked_at": 2,
+            "states": {"waiting": 1, "running": 1},
+            "failed": [],
+        }
+        w.done()
+
+
 def test_one_runs_failure_never_keeps_the_others_waiting(w: World) -> None:
     _waiting(w)
     w.clock.forward(1)
