@@ -209,6 +209,72 @@ def test_network_permissions_exist_only_with_subnets(
     assert has_network(full_template)
 
 
+KEYS = {
+    "arn:aws:kms:us-west-2:123456789012:key/66666666-7777-8888-9999-000000000000",
+    "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555",
+}
+"""The stack's own, and the one that requests may name."""
+
+EC2 = "arn:aws:ec2:us-west-2:123456789012:"
+JOBS_NETWORK = {
+    *(f"{EC2}subnet/subnet-0123456789abcdef0", f"{EC2}subnet/subnet-0fedcba9876543210"),
+    f"{EC2}security-group/sg-0123456789abcdef0",
+}
+FUNCTIONS_NETWORK = {
+    f"{EC2}subnet/subnet-0123456789abcdef1",
+    f"{EC2}security-group/sg-0123456789abcdef1",
+}
+
+
+def _with(template: dict[str, Any], service: str, role: str = "") -> list[dict[str, Any]]:
+    """The statements of a role, or of all, with an action of a service."""
+    rules = statements(template, role) if role else all_statements(template)
+    return [rule for rule in rules if any(action.startswith(f"{service}:") for action in rule["Action"])]
+
+
+def test_keys_are_those_of_the_settings_and_functions_use_them_through_services_alone(
+    template: dict[str, Any], full_template: dict[str, Any]
+) -> None:
+    assert _with(template, "kms") == []
+    assert {resource for rule in _with(full_template, "kms") for resource in rule["Resource"]} == KEYS
+    for verb in names.FUNCTIONS:
+        rules = _with(full_template, "kms", _role(verb))
+        assert rules
+        for rule in rules:
+            if rule["Action"] == ["kms:CreateGrant"]:
+                assert verb == "start_training"
+                assert rule["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+            else:
+                assert all(
+                    service.endswith(".us-west-2.amazonaws.com")
+                    for service in rule["Condition"]["StringEquals"]["kms:ViaService"]
+                )
+
+
+def test_interfaces_are_made_in_the_networks_of_the_settings_alone(full_template: dict[str, Any]) -> None:
+    networks = {_role(verb): FUNCTIONS_NETWORK for verb in names.FUNCTIONS} | {"TrainingRole": JOBS_NETWORK}
+    for role, network in networks.items():
+        bounded = [rule for rule in _with(full_template, "ec2", role) if rule["Resource"] != ["*"]]
+        assert {resource for rule in bounded for resource in rule["Resource"]} == {
+            *network,
+            f"{EC2}network-interface/*",
+        }
+    reasoned = [rule for rule in _with(full_template, "ec2") if rule["Resource"] == ["*"]]
+    assert all(set(rule["Action"]) <= set(REASONS) for rule in reasoned)
+
+
+def test_whatever_may_be_invoked_is_one_function_by_its_name(full_template: dict[str, Any]) -> None:
+    function = "arn:aws:lambda:us-west-2:123456789012:function:"
+    own = {f"{function}{names.function_name(FULL_STACK, verb)}" for verb in (*STATE_FUNCTIONS, "notify")}
+    invoked = {
+        resource
+        for rule in all_statements(full_template)
+        if "lambda:InvokeFunction" in rule["Action"]
+        for resource in rule["Resource"]
+    }
+    assert invoked == own | _reward_arns(FULL_STACK) | {LISTED_REWARD}
+
+
 def test_only_listed_mlflow_apps_can_be_reached(
     template: dict[str, Any], full_template: dict[str, Any]
 ) -> None:
