@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from infra import node
-from infra.bundle import HEAVY_LOCK, LOCK, REWARD_ARCHITECTURE, REWARD_PACKAGES, Bundle, BundleFailed
+from infra.bundle import HEAVY_LOCK, LOCK, REWARD_PACKAGES, Bundle, BundleFailed
 from infra.publishing import refuse_silent_topics
-from infra.rewards import deployed
+from infra.rewards import architecture, deployed
 from tunestep.settings import Settings, SettingsInvalid, load
 
 
@@ -38,6 +38,7 @@ def synthesize(chosen: Settings, bundle: Bundle, checks: Sequence[Any] = ()) -> 
     from infra.packaging import Packager  # noqa: PLC0415
     from infra.stack import TunestepStack  # noqa: PLC0415
 
+    bundle = replace(bundle, architecture=chosen.architecture)
     app = cdk.App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR") or "cdk.out", analytics_reporting=False)
     cdk.Validations.of(app).add_plugins(*checks)
     core = Packager(bundle)
@@ -46,7 +47,14 @@ def synthesize(chosen: Settings, bundle: Bundle, checks: Sequence[Any] = ()) -> 
     # Rewards with the same wheels share an asset; without wheels, as on a laptop, all of them do.
     locks = {reward: reward.lock if bundle.lock else None for reward in rewards}
     packagers = {
-        lock: Packager(replace(bundle, packages=REWARD_PACKAGES, lock=lock, architecture=REWARD_ARCHITECTURE))
+        lock: Packager(
+            replace(
+                bundle,
+                packages=REWARD_PACKAGES,
+                lock=lock,
+                architecture=architecture(lock, chosen.architecture),
+            )
+        )
         for lock in locks.values()
     }
     try:

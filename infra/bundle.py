@@ -17,11 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
-from typing import Literal
 
 from infra.service_models import Needed, needed, prune
-
-Architecture = Literal["arm64", "x86_64"]
+from tunestep.settings import Architecture
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCKS = REPOSITORY / "requirements"
@@ -30,8 +28,6 @@ HEAVY_LOCK = LOCKS / "lambda-dataset.txt"
 """The core's wheels and the Parquet library."""
 PACKAGES = ("lambdas", "tunestep", "code_templates")
 REWARD_PACKAGES = ("reward_functions",)
-REWARD_ARCHITECTURE: Architecture = "x86_64"
-"""jsonschema-rs has no arm64 wheel for the glibc of Lambda's Python 3.11."""
 
 LEFT_OUT = ("tunestep/cli", "tunestep/local", "tunestep/operate")
 PARSED = ("lambdas", "tunestep")
@@ -249,9 +245,10 @@ def _prune(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    from infra.rewards import deployed
+    from infra.rewards import architecture, deployed
 
     for core in (LOCK, HEAVY_LOCK):
         Bundle(lock=core).wheels(core)
-    for own in dict.fromkeys(reward.lock for reward in deployed() if reward.lock):
-        Bundle(lock=own, packages=REWARD_PACKAGES, architecture=REWARD_ARCHITECTURE).wheels(own)
+    for reward in deployed():
+        if own := reward.lock:
+            Bundle(lock=own, packages=REWARD_PACKAGES, architecture=architecture(own)).wheels(own)

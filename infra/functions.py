@@ -14,7 +14,7 @@ from infra.arns import Arns
 from infra.log_groups import log_group
 from infra.permissions import function_role
 from tunestep import names
-from tunestep.settings import Rewards, Settings, SettingsInvalid, to_json
+from tunestep.settings import Architecture, Rewards, Settings, SettingsInvalid, to_json
 
 SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
 """Python versions that Lambda runs; bytecode belongs to one of them."""
@@ -58,6 +58,12 @@ HEAVY = ("check_dataset",)
 """Functions with an asset of their own: its wheels would weigh on the cold start of the others."""
 
 
+ARCHITECTURES: dict[Architecture, lambda_.Architecture] = {
+    "arm64": lambda_.Architecture.ARM_64,
+    "x86_64": lambda_.Architecture.X86_64,
+}
+
+
 def runtime() -> lambda_.Runtime:
     """The Lambda runtime of the Python that synthesizes. Raises SettingsInvalid when there is none."""
     here = sys.version_info[:2]
@@ -91,6 +97,7 @@ def environment(arns: Arns) -> dict[str, str]:
         event_principals=(),
         permissions_boundary=None,
         functions_vpc=None,
+        architecture="arm64",
     )
     text = to_json(settings)
     if len(text.encode()) > _SETTINGS_LIMIT:
@@ -150,7 +157,7 @@ class Functions(Construct):
             function_name=name,
             description=f"Tunestep: {verb.replace('_', ' ')}",
             runtime=runtime(),
-            architecture=lambda_.Architecture.ARM_64,
+            architecture=ARCHITECTURES[arns.settings.architecture],
             handler=f"lambdas.{verb}.handler",
             code=code,
             role=function_role(scope, verb, arns, log_name, queue.queue_arn if queue else ""),

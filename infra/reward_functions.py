@@ -9,9 +9,9 @@ from constructs import Construct
 
 from infra import statements as may
 from infra.arns import Arns
-from infra.functions import acknowledge_runtime, runtime
+from infra.functions import ARCHITECTURES, acknowledge_runtime, runtime
 from infra.log_groups import log_group
-from infra.rewards import Reward
+from infra.rewards import Reward, architecture
 from infra.roles import role
 from tunestep import names
 from tunestep.settings import SettingsInvalid
@@ -85,7 +85,7 @@ class RewardFunctions(Construct):
             function_name=name,
             description=f"Tunestep reward: {reward.title}"[:_DESCRIPTION_LIMIT],
             runtime=runtime(),
-            architecture=lambda_.Architecture.X86_64,
+            architecture=ARCHITECTURES[architecture(reward.lock, arns.settings.architecture)],
             handler=reward.handler,
             code=code,
             role=role(scope, "Role", "lambda.amazonaws.com", {"Function": may.writes_logs(log_name, arns)}),

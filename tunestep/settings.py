@@ -131,6 +131,9 @@ _EventPrincipal = Annotated[
 ]
 
 
+Architecture = Literal["arm64", "x86_64"]
+"""Processors that Lambda has."""
+
 NoticeChannel = Literal["email", "slack"]
 _BOTH: tuple[NoticeChannel, ...] = ("email", "slack")
 
@@ -152,7 +155,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One stack. Durations read like 90s, 45m, 6h or 3d.
 
     ``pending_allowance`` is how long a job may wait for capacity before training begins.
-    ``mlflow_app`` is the ARN of an app, or ``create``; ``functions_vpc`` is where the stack's functions run.
+    ``mlflow_app`` is the ARN of an app, or ``create``; ``functions_vpc`` is where the stack's functions run,
+    ``architecture`` the processor that they and the rewards run on.
     ``notice_emails`` receive a mail when a run starts, asks and ends, as ``notices`` says.
     ``kms_key`` is the ARN of a customer-managed key, ``permissions_boundary`` that of a managed policy which
     limits every role of the stack.
@@ -166,6 +170,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     allowed: Allowed = Allowed()
     mlflow_app: str | None = None
     functions_vpc: Network | None = None
+    architecture: Architecture = "arm64"
     max_runtime: _Duration = "24h"
     pending_allowance: _Duration = "24h"
     approval_timeout: _Duration = "3d"

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import os
 import platform
 import subprocess
@@ -16,14 +17,14 @@ from infra.bundle import (
     HEAVY_LOCK,
     LOCK,
     REPOSITORY,
-    REWARD_ARCHITECTURE,
     REWARD_PACKAGES,
-    Architecture,
     Bundle,
     BundleFailed,
 )
-from infra.rewards import deployed
+from infra.rewards import architecture, deployed
+from tests.infra.support import of_type, run_app
 from tunestep import names
+from tunestep.settings import Architecture
 
 UNCHECKED_HASH = 0b01
 """Second word of a .pyc file: made from a hash, and the hash is not checked (PEP 552)."""
@@ -177,14 +178,76 @@ def test_wheels_are_installed_once(repository: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [first.name]
 
 
+REWARD_LOCKS = tuple(dict.fromkeys(reward.lock for reward in deployed() if reward.lock))
+ARCHITECTURES: tuple[Architecture, ...] = ("arm64", "x86_64")
+ELF_MACHINES = {0xB7: "arm64", 0x3E: "x86_64"}
+"""e_machine of an ELF header (System V ABI: EM_AARCH64, EM_X86_64)."""
+
+
+def _machines(folder: Path) -> set[str]:
+    """The processors that the libraries of a folder are made for."""
+    headers = [path.read_bytes()[:20] for path in folder.rglob("*.so*") if path.is_file()]
+    return {ELF_MACHINES[int.from_bytes(header[18:20], "little")] for header in headers}
+
+
+@pytest.mark.parametrize("wanted", ARCHITECTURES)
+@pytest.mark.parametrize("lock", [None, *REWARD_LOCKS])
+def test_a_reward_runs_on_what_settings_want_wherever_its_wheels_are_made_for_it(
+    lock: Path | None, wanted: Architecture
+) -> None:
+    assert architecture(lock, wanted, (3, 12)) == wanted
+    on_the_oldest = architecture(lock, wanted, (3, 11))
+    excepted = lock is not None and lock.stem in ("reward-json_schema", "reward-combine")
+    assert on_the_oldest == ("x86_64" if excepted else wanted)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("wanted", ARCHITECTURES)
+@pytest.mark.parametrize("lock", REWARD_LOCKS, ids=lambda lock: lock.stem)
+def test_a_reward_s_wheels_are_those_of_its_processor_and_an_exception_has_none(
+    lock: Path, wanted: Architecture
+) -> None:
+    given = architecture(lock, wanted)
+    bundle = Bundle(lock=lock, packages=REWARD_PACKAGES, architecture=given)
+    assert _machines(bundle.wheels(lock)) <= {given}
+    if given != wanted:
+        with pytest.raises(BundleFailed, match=r"jsonschema_rs.* needs glibc"):
+            replace(bundle, architecture=wanted).wheels(lock)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", ARCHITECTURES)
+def test_every_function_s_asset_holds_the_wheels_of_the_processor_that_it_runs_on(
+    wanted: Architecture, tmp_path: Path
+) -> None:
+    for lock in (LOCK, HEAVY_LOCK):
+        Bundle(lock=lock, architecture=wanted).wheels(lock)
+    for lock in REWARD_LOCKS:
+        Bundle(lock=lock, packages=REWARD_PACKAGES, architecture=architecture(lock, wanted)).wheels(lock)
+    (tmp_path / "tunestep.yaml").write_text(f"architecture: {wanted}\n")
+    done = run_app(tmp_path, TUNESTEP_SYNTH="")
+    assert done.returncode == 0, done.stderr
+    template = json.loads((tmp_path / "cdk.out" / "tunestep.template.json").read_text())
+    functions = of_type(template, "AWS::Lambda::Function").values()
+    assets = {f["Code"]["S3Key"].removesuffix(".zip"): set[str]() for f in functions}
+    for function in functions:
+        assets[function["Code"]["S3Key"].removesuffix(".zip")].update(function["Architectures"])
+    for asset, runs_on in assets.items():
+        held = _machines(tmp_path / "cdk.out" / f"asset.{asset}")
+        assert held <= runs_on
+        assert not held or len(runs_on) == 1
+    assert wanted in {one for runs_on in assets.values() for one in runs_on}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", ARCHITECTURES)
 @pytest.mark.parametrize("lock", [LOCK, HEAVY_LOCK])
-def test_the_whole_bundle_for_lambda_fits_and_holds_its_platform_s_wheels(tmp_path: Path, lock: Path) -> None:
+def test_the_whole_bundle_for_lambda_fits_and_holds_its_platform_s_wheels(
+    tmp_path: Path, lock: Path, wanted: Architecture
+) -> None:
     target = tmp_path / "target"
-    Bundle(lock=lock, cache=tmp_path / "cache").build(target)
-    libraries = [path.name for path in target.rglob("*.so")]
-    assert libraries
-    assert all("aarch64" in name for name in libraries)
+    Bundle(lock=lock, architecture=wanted).build(target)
+    assert _machines(target) == {wanted}
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     assert size < BUDGETS[lock.stem].size
     assert (target / "duckdb").is_dir() == (lock == HEAVY_LOCK)
@@ -196,10 +259,9 @@ def test_the_whole_bundle_for_lambda_fits_and_holds_its_platform_s_wheels(tmp_pa
 
 @pytest.mark.slow
 def test_every_reward_s_bundle_keeps_its_budget(tmp_path: Path) -> None:
-    locks = {reward.lock for reward in deployed() if reward.lock}
-    assert {lock.stem for lock in locks} == set(BUDGETS) - {CORE, HEAVY_LOCK.stem}
-    for lock in locks:
-        bundle = Bundle(lock=lock, packages=REWARD_PACKAGES, architecture=REWARD_ARCHITECTURE)
+    assert {lock.stem for lock in REWARD_LOCKS} == set(BUDGETS) - {CORE, HEAVY_LOCK.stem}
+    for lock in REWARD_LOCKS:
+        bundle = Bundle(lock=lock, packages=REWARD_PACKAGES, architecture=architecture(lock))
         bundle.build(tmp_path / lock.stem)
         files = [path for path in (tmp_path / lock.stem).rglob("*") if path.is_file()]
         assert sum(path.stat().st_size for path in files) < BUDGETS[lock.stem].size, lock.stem
@@ -234,8 +296,8 @@ ELSEWHERE = {"duckdb"}
 def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The core asset for this machine, so that it can be run."""
     target = tmp_path_factory.mktemp("core")
-    architecture: Architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
-    Bundle(lock=LOCK, architecture=architecture).build(target)
+    here: Architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
+    Bundle(lock=LOCK, architecture=here).build(target)
     return target
 
 
@@ -278,11 +340,12 @@ def test_every_handler_starts_from_its_bundle_alone_and_imports_little(core: Pat
 
 
 @pytest.mark.slow
-def test_the_same_input_gives_the_same_bundle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", ARCHITECTURES)
+def test_the_same_input_gives_the_same_bundle(tmp_path: Path, wanted: Architecture) -> None:
     made = []
     for name in ("one", "two"):
         target = tmp_path / name
-        Bundle(lock=LOCK, cache=tmp_path / f"cache-{name}").build(target)
+        Bundle(lock=LOCK, architecture=wanted, cache=tmp_path / f"cache-{name}").build(target)
         made.append(
             {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()}
         )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cfnlint.api import lint_all
 
-from infra.bundle import REWARD_ARCHITECTURE
 from infra.definition import resolve
+from infra.rewards import architecture, deployed
 from reward_functions import catalog
 from tests.infra.support import FULL_SETTINGS, FULL_STACK, of_type, run_app, statements
 from tunestep import environment, names, settings
@@ -175,7 +175,6 @@ def test_every_verb_is_a_function_with_the_agreed_name_and_handler(template: dic
         properties = functions[names.function_name("tunestep", verb)]
         assert properties["Handler"] == f"lambdas.{verb}.handler"
         assert properties["Runtime"] == f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        assert properties["Architectures"] == ["arm64"]
         assert properties["TracingConfig"] == {"Mode": "Active"}
 
 
@@ -186,12 +185,21 @@ def test_every_reward_of_the_catalogue_is_a_tagged_function_with_its_own_size(
         entry = catalog.reward(name)
         assert "SageMaker" in properties["FunctionName"]
         assert properties["Handler"] == entry.handler
-        assert properties["Architectures"] == [REWARD_ARCHITECTURE]
         assert properties["Tags"] == [{"Key": names.TAG_REWARD, "Value": name}]
         assert (properties["Timeout"], properties["MemorySize"]) == (entry.timeout, entry.memory)
         assert "ReservedConcurrentExecutions" not in properties
         assert properties["Environment"] == {"Variables": {"REWARD_CONTRACT": contract}}
         assert len(properties["Description"]) <= 256
+
+
+def test_functions_and_rewards_run_on_arm64_or_on_what_settings_say(
+    template: dict[str, Any], full_template: dict[str, Any]
+) -> None:
+    locks = {reward.name: reward.lock for reward in deployed()}
+    for which, stack, wanted in ((template, "tunestep", "arm64"), (full_template, FULL_STACK, "x86_64")):
+        assert {tuple(f["Architectures"]) for f in _functions(which, stack).values()} == {(wanted,)}
+        for (name, _), properties in _rewards(which, stack).items():
+            assert properties["Architectures"] == [architecture(locks[name], wanted)]
 
 
 def test_settings_reserve_concurrency_and_configure_a_reward(full_template: dict[str, Any]) -> None:
