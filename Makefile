@@ -56,9 +56,9 @@ test-deploy: setup cdk npm-packages ## synthesis by the pinned CDK command, cdk-
 	@$(BIN)/python -m pytest tests/infra tests/docs tests/unit/test_deploying.py
 	@PYTHONPATH=. $(BIN)/python -m tests.docs.exempt
 
-test-permissions: setup ## whole runs on the laptop, then every permission of a role that none of them used
+test-permissions: setup ## whole runs on the laptop and in the simulator, then every permission that none of them used
 	@rm -f build/permissions-used.jsonl; mkdir -p build
-	@TUNESTEP_PERMISSIONS_USED=$(CURDIR)/build/permissions-used.jsonl $(BIN)/python -m pytest tests/local
+	@TUNESTEP_PERMISSIONS_USED=$(CURDIR)/build/permissions-used.jsonl $(BIN)/python -m pytest -m "not faults" tests/local tests/cli tests/faults
 	@$(BIN)/python -m tests.support.permissions_used build/permissions-used.jsonl
 
 test-sdk: setup $(SDK)/.installed ## captured requests and rendered notebooks with the real SageMaker SDK, in an environment of its own

@@ -142,7 +142,6 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         may.reads_table,
         may.writes_table,
         may.starts_runs,
-        may.reads_runs,
         may.receives_requests,
         may.reads_presets,
         may.reads_request_files,

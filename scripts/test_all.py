@@ -25,6 +25,10 @@ UNMARKED = "not slow and not faults and not sdk and not browser"
 SIDE_BY_SIDE = [PYTHON, "-m", "pytest", "-n", "3", "--dist", "worksteal", "-m"]
 FILE_BY_FILE = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m"]
 """The commands of a page build on one another."""
+
+USED = ROOT / "build" / "permissions-used.jsonl"
+"""Which permissions of roles the tests have used, for the last group, which judges whether all were."""
+
 DEPLOY = ("tests/infra", "tests/docs")
 """What a deployment rests on: synthesis, cdk-nag, cfn-lint, permissions, hashes, and the pages."""
 
@@ -45,6 +49,8 @@ SLOW: dict[str, list[list[str]]] = {
     "browser": [["make", "--no-print-directory", "test-browser"]],
     "sdk": [["make", "--no-print-directory", "test-sdk"]],
     "transformers": [["make", "--no-print-directory", "test-transformers"]],
+    # Of what the tests of all groups before have used; seconds.
+    "permissions": [[PYTHON, "-m", "tests.support.permissions_used", str(USED)]],
 }
 
 
@@ -54,7 +60,7 @@ Outcome = tuple[float, bool]
 
 def run_group(name: str, output: IO[str] | None = None, before: Sequence[str] = ()) -> Outcome:
     """Run a group's commands. ``output`` None is this terminal; ``before`` goes in front of each command."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TUNESTEP_PERMISSIONS_USED": str(USED)}
     started, results = time.monotonic(), []
     print(f"\n== {name}", file=output, flush=True)
     for command in {**FAST, **SLOW}[name]:
@@ -83,9 +89,11 @@ def main() -> int:
     parser.add_argument("--only", choices=[*FAST, *SLOW], help="run one group")
     options = parser.parse_args()
     begun = time.monotonic()
+    USED.parent.mkdir(exist_ok=True)
     if options.only:
         outcome = {options.only: run_group(options.only)}
     else:
+        USED.unlink(missing_ok=True)
         outcome = run_fast()
         if not options.fast:
             outcome |= {name: run_group(name) for name in SLOW}

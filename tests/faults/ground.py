@@ -29,9 +29,11 @@ from tests.infra.support import of_type, run_app
 from tunestep import names
 from tunestep.local.interpreter.clock import VirtualClock
 from tunestep.local.world import World
+from tunestep.settings import Approver
 
 REGION, ACCOUNT, STACK = "us-west-2", "123456789012", "tunestep"
 BUCKET = names.bucket_name(STACK, ACCOUNT, REGION)
+APPROVER = Approver(id="ann", email="ann@example.com")
 ROWS = "".join(
     json.dumps({"prompt": f"Question {number}?", "completion": f"Answer {number}."}) + "\n"
     for number in range(40)
@@ -229,4 +231,6 @@ def _furnish(clients: WiredClients, world: World) -> None:
         ),
     )
     clients.sns.create_topic(Name=names.topic_name(STACK))
+    asked = clients.sns.create_topic(Name=names.approver_topic_name(STACK, APPROVER.id))["TopicArn"]
+    clients.sns.subscribe(TopicArn=asked, Protocol="email", Endpoint=APPROVER.email)
     clients.s3.put_object(Bucket=BUCKET, Key="data/train.jsonl", Body=ROWS.encode())

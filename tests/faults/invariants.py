@@ -69,6 +69,7 @@ def problems(sim: Simulation) -> list[str]:
         *_waits(table, jobs),
         *_jobs(sim, table, jobs),
         *_budget(table, jobs),
+        *_letters(sim),
     ]
     for execution in executions(sim):
         found += _end(execution, table, jobs)
@@ -117,6 +118,16 @@ def _budget(table: dict[Any, dict[str, Any]], jobs: dict[str, Job]) -> list[str]
     if counted < billed:
         found.append(f"the budget counts {counted} tokens, billed were {billed}")
     return found
+
+
+def _letters(sim: Simulation) -> list[str]:
+    """Dead letters are read by whoever looks after the stack, who is not to decide or to end a wait."""
+    return [
+        f"a dead letter would hold a {what}: {letter[:200]}"
+        for letter in sim.letters
+        for secret, what in sim.secrets.items()
+        if secret in letter
+    ]
 
 
 def _tag(job: Job, key: str) -> str:

@@ -5,12 +5,10 @@ paths that only faults lead to.
 """
 
 import json
-import os
-from pathlib import Path
 
 from botocore.awsrequest import AWSPreparedRequest
 
-from tests.support.permissions_used import GATHERED_IN
+from tests.support.permissions_used import gather
 from tunestep.local.access.operations import ABSENCE, SERVICES, TELL_ABSENCE
 
 _SIGNED_FOR = {"sfn": "states", "cloudwatch-logs": "logs", "secrets-manager": "secretsmanager"}
@@ -38,11 +36,9 @@ class Permissions:
 
     def keep(self, stack: str) -> None:
         """Add them to the session's file, where there is one, under the names that roles have."""
-        kept = os.environ.get(GATHERED_IN)
-        if not kept:
-            return
-        with Path(kept).open("a", encoding="utf-8") as file:
-            for verb, action in sorted(self.used):
-                role = f"{stack}-Functions{''.join(word.capitalize() for word in verb.split('_'))}Role"
-                use = {"role": role, "action": action, "outcome": "allowed", "by": "tests/faults"}
-                file.write(json.dumps({**use, "resource": ""}) + "\n")
+        lines = []
+        for verb, action in sorted(self.used):
+            role = f"{stack}-Functions{''.join(word.capitalize() for word in verb.split('_'))}Role"
+            use = {"role": role, "action": action, "outcome": "allowed", "by": "tests/faults"}
+            lines.append(json.dumps({**use, "resource": ""}) + "\n")
+        gather("".join(lines))

@@ -4,6 +4,7 @@ import heapq
 import importlib
 import itertools
 import json
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from lambdas import _runtime
-from tests.faults.ground import ACCOUNT, BUCKET, REGION, STACK, Ground
+from tests.faults.ground import ACCOUNT, APPROVER, BUCKET, REGION, STACK, Ground
 from tests.faults.jobs import VirtualSageMaker
 from tests.faults.schedule import Deed, Schedule
 from tests.faults.wire import Died, Frame
@@ -20,12 +21,13 @@ from tunestep import names
 from tunestep.budget_settings import Allowance, Budgets
 from tunestep.context import Context
 from tunestep.environment import Environment
+from tunestep.gate import links
 from tunestep.local import event_patterns
 from tunestep.local.awsjson import AwsError
 from tunestep.local.events import EventBus
 from tunestep.local.interpreter.engine import Invocation
 from tunestep.local.stepfunctions import StepFunctionsService
-from tunestep.settings import Approver, Settings
+from tunestep.settings import Settings
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/machine"
 OPEN_MODEL = "huggingface-reasoning-qwen3-0-6b"
@@ -48,6 +50,10 @@ class Simulation:
         self.began = self.clock.now()
         self.journal: list[str] = []
         self.undelivered: list[str] = []
+        self.letters: list[str] = []
+        """What would lie among the dead letters, were every asynchronous invocation to fail for good."""
+        self.secrets: dict[str, str] = {}
+        """Every task token, and every part of an approver's link that nobody can guess, with what it is."""
         self.runs: list[str] = []
         self.watchers: list[Callable[[], None]] = []
         self._queue: list[tuple[float, int, str, Any, int]] = []
@@ -81,16 +87,17 @@ class Simulation:
                 topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{names.topic_name(STACK)}",
                 region=REGION,
                 account=ACCOUNT,
-                settings=Settings(
-                    approvers=(Approver(id="ann", email="ann@example.com"),),
-                    budgets=Budgets(per_month=Allowance(max_runtime="9000h")),
-                ),
+                settings=self.settings,
                 api_url="https://approvals.example.com",
                 laptop="settings",
             ),
             clients=ground.clients,
             now=ground.now,
         )
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(approvers=(APPROVER,), budgets=Budgets(per_month=Allowance(max_runtime="9000h")))
 
     @property
     def request(self) -> dict[str, Any]:
@@ -107,7 +114,10 @@ class Simulation:
 
     def play(self) -> None:
         """From the first start until nothing happens any more."""
-        with patch.object(_runtime, "context", lambda: self.context):
+        with (
+            patch.object(_runtime, "context", lambda: self.context),
+            patch.object(links, "new_token", self._new_token),
+        ):
             self.stepfunctions.dispatch(
                 "CreateStateMachine",
                 {
@@ -196,11 +206,18 @@ class Simulation:
         heapq.heappush(self._queue, (self.clock.now() + delay, next(self._order), verb, payload, tried))
 
     def _later(self, verb: str, payload: Any, tried: int) -> None:
-        """An asynchronous invocation: tried three times, then in the queue of undelivered events."""
+        """An asynchronous invocation: tried three times, then in the queue of undelivered events.
+
+        Lambda puts the payload there as the message, and the error as an attribute of it (developer guide,
+        "Capturing records of Lambda asynchronous invocations").
+        """
+        error = b""
         try:
-            failed = self.call(verb, payload).error
+            answer = self.call(verb, payload)
+            failed, error = answer.error, answer.payload if answer.error else b""
         except AwsError:
             failed = True
+        self.letters.append(json.dumps(payload) + error.decode())
         if not failed:
             return
         if tried < len(ASYNC_RETRIES):
@@ -234,6 +251,8 @@ class Simulation:
 
     def _run(self, verb: str, number: int, event: Any) -> Invocation:
         handler = importlib.import_module(f"lambdas.{verb}").handler
+        if isinstance(event, dict) and event.get("task_token"):
+            self.secrets[event["task_token"]] = "task token"
         place = SimpleNamespace(
             function_name=names.function_name(STACK, verb),
             memory_limit_in_mb=512,
@@ -256,6 +275,11 @@ class Simulation:
         finally:
             del frames[depth:]
         return answer
+
+    def _new_token(self) -> str:
+        made = secrets.token_urlsafe(16)
+        self.secrets[made] = "part of a link"
+        return made
 
     # People
 
@@ -294,7 +318,8 @@ class Simulation:
         self._start(retry_of=self._last())
 
     def _decide(self, decision: str, reason: str = "") -> None:
-        self.ask("decide", {"run": self._last(), "decision": decision, "actor": "ann", "reason": reason})
+        asked = {"run": self._last(), "decision": decision, "actor": APPROVER.id, "reason": reason}
+        self.ask("decide", asked)
 
     def _stop(self) -> None:
         self.ask("stop", {"run": self._last(), "actor": "bob"})

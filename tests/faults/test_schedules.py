@@ -4,14 +4,18 @@ Two hundred schedules here, ten thousand in all with ``make test-faults``. A sch
 as small as possible and told as a story.
 """
 
+import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
 
+from tests.faults import invariants
 from tests.faults.campaign import Coverage, Profile, play, story
 from tests.faults.ground import Ground
-from tests.faults.schedule import Schedule, drawn, sweep
+from tests.faults.schedule import CLEAN, Schedule, drawn, sweep
+from tests.faults.simulation import Simulation
 from tunestep import names
 
 CHUNK = 50
@@ -61,6 +65,19 @@ def test_many_more_drawn_schedules_hold(common_ground: Ground, clean: Profile, f
 
 def test_every_function_is_played_or_named_with_where_else_it_is_tried(clean: Profile) -> None:
     assert set(clean.lengths) == set(PLAYED)
+
+
+def test_a_dead_letter_that_holds_a_token_or_a_link_s_secret_would_be_seen(common_ground: Ground) -> None:
+    sim = Simulation(common_ground, CLEAN[1])
+    try:
+        sim.play()
+        assert sim.letters and not invariants.problems(sim)
+        assert Counter(sim.secrets.values()) == {"task token": 2, "part of a link": 2}
+        for secret, what in sim.secrets.items():
+            sim.letters = [json.dumps({"detail": {"output": secret}})]
+            assert f"a dead letter would hold a {what}" in "".join(invariants.problems(sim))
+    finally:
+        sim.close()
 
 
 @pytest.mark.faults

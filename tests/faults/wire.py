@@ -47,6 +47,7 @@ class Fault:
     """What goes wrong at the ``number``-th call of the ``invocation``-th run of a function (both from 1).
 
     ``times`` is how many attempts of the client it takes with it; "meets" lets ``other`` happen first.
+    ``place`` ("file service.Operation") names the call in place of its number.
     """
 
     verb: str
@@ -55,10 +56,18 @@ class Fault:
     kind: Kind
     times: int = 1
     other: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
         more = f" x{self.times}" if self.times > 1 else f" {self.other}" if self.other else ""
-        return f"{self.verb} #{self.invocation}, call {self.number}: {self.kind}{more}"
+        return f"{self.verb} #{self.invocation}, call {self.place or self.number}: {self.kind}{more}"
+
+    def strikes(self, call: Call) -> bool:
+        if (self.verb, self.invocation) != (call.verb, call.invocation):
+            return False
+        if not self.place:
+            return self.number == call.number
+        return self.place == f"{call.site.partition(':')[0]} {call.operation}"
 
 
 @dataclass
@@ -97,13 +106,12 @@ class Wire:
             return self._deliver(event_name, request)
         call = self._numbered(event_name, request)
         fault = self._fault(call)
-        if fault is None:
+        if fault is not None and fault.kind == "meets":
+            self.meet(fault.other)
+        if fault is None or fault.kind == "meets":
             answer = self._deliver(event_name, request)
             self.permissions.note(call.verb, event_name, request, answer.status_code)
             return answer
-        if fault.kind == "meets":
-            self.meet(fault.other)
-            return self._deliver(event_name, request)
         if fault.kind in BEFORE:
             return _strike(fault.kind, request)
         self._deliver(event_name, request)
@@ -123,8 +131,7 @@ class Wire:
 
     def _fault(self, call: Call) -> Fault | None:
         for fault in self.faults:
-            here = (fault.verb, fault.invocation, fault.number) == (call.verb, call.invocation, call.number)
-            if here and self._left[fault] > 0:
+            if fault.strikes(call) and self._left[fault] > 0:
                 self._left[fault] -= 1
                 self.struck.append((fault, call))
                 return fault

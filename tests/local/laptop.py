@@ -16,7 +16,7 @@ from typing import IO, Any
 import boto3
 from botocore.config import Config
 
-from tests.support.permissions_used import GATHERED_IN
+from tests.support.permissions_used import gather
 from tunestep import names, runs
 from tunestep.local import control
 from tunestep.local.access import usage
@@ -316,10 +316,9 @@ class Laptop:
 
     def _keep_permissions_used(self) -> None:
         """Add what roles used to the session's file; tests.support.permissions_used reads it."""
-        log, kept = self.home / usage.USAGE, os.environ.get(GATHERED_IN)
-        if kept and log.is_file():
-            with Path(kept).open("a") as file:
-                file.write(log.read_text())
+        log = self.home / usage.USAGE
+        if log.is_file():
+            gather(log.read_text())
 
     def denied(self) -> list[usage.Use]:
         """Calls that a role was refused."""

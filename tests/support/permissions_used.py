@@ -2,12 +2,14 @@
 
 The file is what tests/local/laptop.py gathers from the clouds of a test session, which enforce the policies,
 and tests/faults from its schedules, which come along the paths that only faults lead to. Permissions that
-nothing can use on a laptop are exempt, each with its reason; an exemption of something that was used is an
-error too, so that none outlives its reason.
+nothing can use there are exempt, each with its reason; an exemption of something that was used is an error
+too, so that none outlives its reason.
 """
 
+import fcntl
 import fnmatch
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -42,13 +44,19 @@ class Exemption(NamedTuple):
 
 _LAMBDA = "Lambda itself does it on behalf of the function"
 _TRAINER = "the trainer that runs in SageMaker does it, which the laptop's stands in for"
+_LIKE_CLEAN_UP = "reads metrics as clean_up does, by the same function; whole runs try that under its role"
 EXEMPT = (
     Exemption("*", "logs:CreateLogStream", _LAMBDA),
     Exemption("*", "logs:PutLogEvents", _LAMBDA),
     Exemption("*", "xray:*", _LAMBDA),
     Exemption("*", "sqs:*", _LAMBDA),
     Exemption("*", "kms:*", "the laptop's services encrypt nothing"),
-    Exemption(TRAINING, "ec2:*", "a network interface is made by SageMaker, and the laptop has no VPC"),
+    Exemption("*", "ec2:*", "interfaces are made by Lambda and SageMaker, and the laptop has no VPC"),
+    *(
+        Exemption(verb, action, _LIKE_CLEAN_UP)
+        for verb in ("stop", "reconcile")
+        for action in ("sagemaker-mlflow:*", "sagemaker:CallMlflowAppApi")
+    ),
     Exemption(TRAINING, "ecr:*", "the image is pulled by SageMaker, and the laptop has none"),
     Exemption(TRAINING, "cloudwatch:PutMetricData", _TRAINER),
     Exemption(TRAINING, "logs:*", _TRAINER),
@@ -58,6 +66,15 @@ EXEMPT = (
     Exemption(TRAINING, "s3:GetObjectVersion", _TRAINER),
     Exemption(TRAINING, "sagemaker-mlflow:*", _TRAINER),
 )
+
+
+def gather(lines: str) -> None:
+    """Add lines of a usage log to the session's file, where there is one; other processes do so too."""
+    kept = os.environ.get(GATHERED_IN)
+    if kept:
+        with Path(kept).open("a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(lines)
 
 
 def granted(template: Mapping[str, Any]) -> set[Permission]:
