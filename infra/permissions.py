@@ -57,7 +57,6 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "certify_reward": (
         *_PLAN,
         may.writes_run_files,
-        sagemaker.reads_hub,
         may.reads_data,
         may.reads_versions,
         may.looks_at_rewards,

@@ -11,7 +11,12 @@ from botocore.awsrequest import AWSPreparedRequest
 from tests.support.permissions_used import gather
 from tunestep.local.access.operations import ABSENCE, SERVICES, TELL_ABSENCE
 
-_SIGNED_FOR = {"sfn": "states", "cloudwatch-logs": "logs", "secrets-manager": "secretsmanager"}
+_SIGNED_FOR = {
+    "sfn": "states",
+    "cloudwatch-logs": "logs",
+    "secrets-manager": "secretsmanager",
+    "bedrock-runtime": "bedrock",
+}
 """The names of services in IAM, where botocore's events have another."""
 
 

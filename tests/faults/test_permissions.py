@@ -30,6 +30,8 @@ from tunestep.gate.start_api import StartApi
 from tunestep.settings import Approval, Price, Settings, Slack
 from tunestep.training_job import build_request, job_name
 
+pytestmark = pytest.mark.slow
+
 SLACK = Slack(team="T0EXAMPLE", app_id="A0EXAMPLE", channel="C0EXAMPLE", secret="tunestep/slack")
 APP = "arn:aws:sagemaker:us-west-2:123456789012:mlflow-app/app-ABCDEFGHIJKL"
 PRINCIPAL = "arn:aws:iam::123456789012:role/ann"
@@ -145,6 +147,23 @@ def logs_a_line(sim: Told) -> None:
     logs.create_log_stream(logGroupName=names.TRAINING_LOG_GROUP, logStreamName=f"{job.name}/algo-1")
 
 
+def has_a_judge(sim: Told) -> None:
+    """A prompt in S3, rows for it, and a model that answers."""
+    s3 = sim.ground.clients.s3
+    s3.put_object(Bucket=BUCKET, Key="data/judge.jinja", Body=FENCED.encode())
+    rows = "".join(json.dumps({"prompt": f"Question {number}?"}) + "\n" for number in range(40))
+    s3.put_object(Bucket=BUCKET, Key="data/questions.jsonl", Body=rows.encode())
+
+    def judge(_: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        said = {"role": "assistant", "content": [{"text": "It is wrong.\nScore: 0.2"}]}
+        counted = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+        answer = {"output": {"message": said}, "stopReason": "end_turn", "usage": counted}
+        return [json.dumps({**answer, "metrics": {"latencyMs": 1}}).encode()]
+
+    sim.ground.wire.services["bedrock-runtime"] = judge
+
+
 def keeps_the_package_to_itself(sim: Told) -> None:
     """The job makes its package and does not say which it is."""
     register = sim.sagemaker.register_package
@@ -205,6 +224,15 @@ def open_(*deeds: tuple[float, Any], **more: Any) -> Schedule:
 INVOKE, SECRET = "lambda:InvokeFunction", "secretsmanager:GetSecretValue"
 WITH_SLACK = {"slack": SLACK, "approvers": (replace(APPROVER, slack_user="U0ANN"),)}
 DYNAMODB = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+FENCED = "Judge it.\n<prompt>{{ prompt }}</prompt>\n<response>{{ response }}</response>\nEnd with Score: N."
+JUDGED = {
+    "technique": "RLAIF",
+    "reward": {
+        "prompt": f"s3://{BUCKET}/data/judge.jinja",
+        "judge_model": "openai.gpt-oss-20b-1:0",
+        "certify": {"judge_rows": 2},
+    },
+}
 JOB, RECORD = "tracking.py sagemaker.DescribeTrainingJob", "record.py s3.PutObject"
 START = "start.py sfn.StartExecution"
 WAYS = {
@@ -329,6 +357,19 @@ WAYS = {
         open_((600, "other"), (601, "abort"), (602, "stop"), events=((2, "late"),)),
         {("stop", "logs:GetLogEvents")},
         other=logs_a_line,
+    ),
+    "a judge is asked": Way(
+        open_(),
+        {("certify_reward", "bedrock:InvokeModel")},
+        request={**JUDGED, "training_data": f"s3://{BUCKET}/data/questions.jsonl"},
+        first=has_a_judge,
+    ),
+    "the rows for a judge were deleted": Way(
+        open_(faults=(at("certify_reward", "context.py dynamodb.GetItem", "meets", other="other"),)),
+        {("certify_reward", "s3:ListBucket"), ("certify_reward", "s3:GetObjectVersion")},
+        request={**JUDGED, "training_data": f"s3://{BUCKET}/data/questions.jsonl"},
+        first=has_a_judge,
+        other=deletes("reward_rows.jsonl"),
     ),
     "a run from the console fails before anything knows of it": Way(
         open_(
