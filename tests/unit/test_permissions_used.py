@@ -27,6 +27,17 @@ def test_an_exemption_of_something_that_is_used_is_a_fault():
     assert found == ["the exemption of * logs:* covers nothing that is unused"]
 
 
+def test_what_only_a_race_leads_to_is_exempt_used_or_not_as_long_as_it_is_granted():
+    chance = (Exemption("start", "states:*", "a race may lead there", by_chance=True), *LOGS)
+    assert (
+        faults(MAY, set(), chance)
+        == faults(MAY, {Permission("start", "states:StartExecution")}, chance)
+        == []
+    )
+    granted = {Permission("start", "logs:PutLogEvents")}
+    assert faults(granted, set(), chance) == ["the exemption of start states:* covers nothing that is unused"]
+
+
 def test_uses_count_for_the_verb_whose_role_it_was_and_only_when_allowed():
     uses = [
         Use("tunestep-FunctionsStartRole1CBA3FE4", "states:StartExecution", "allowed", "Verb/1"),
