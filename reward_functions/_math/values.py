@@ -23,6 +23,7 @@ MAX_DIGITS = 400
 MAX_POWER = 400
 
 _DIGITS_AT_ONCE = 18
+_SHORT_WORDS = frozenset(("of", "in", "at", "on"))
 _SIMPLE = re.compile(r"(-?(?:[0-9]{1,18}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,6}))(?:\.([0-9]{1,9}))?")
 _THOUSANDS = r"[1-9][0-9]{0,2}(?:,[0-9]{3})+"
 _NUMBER = re.compile(
@@ -202,7 +203,14 @@ def _counted(written: str, words: str, prose: bool) -> bool:
         and (len(first) > 1 or not first.isalpha() or (prose and apart))
     ):
         return True
-    return apart and len(first) > (1 if prose else 3)
+    if "^" in first and len(first.partition("^")[0]) <= 3:
+        return False
+    return apart and (len(first) > 3 or (prose and _names_something(first, written[0] == "-")))
+
+
+def _names_something(word: str, joined: bool) -> bool:
+    """Whether a short word is one, and not the letters of a product: "5 men", but not "3 xy" or "1-x^2"."""
+    return word in _SHORT_WORDS or (word.isalpha() and len(word) > 2 and not joined)
 
 
 def _magnitude(part: re.Match[str]) -> tuple[Rational | None, int]:
