@@ -5,6 +5,7 @@ import signal
 from functools import cache
 
 import botocore.session
+import hypothesis
 
 from infra import node
 
@@ -21,3 +22,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Each mocked test has a boto3 session of its own; what botocore read from its files is the same for all.
 botocore.session.create_loader = cache(botocore.session.create_loader)
+
+# Hypothesis fails an example that takes 0.2 s, which says how busy the machine is and nothing of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
