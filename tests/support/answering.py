@@ -4,9 +4,11 @@ Parameters are validated by botocore, answers here against the published output 
 rest on a member that the service does not have.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import pytest
 from botocore.validate import ParamValidator
 
 from tests.support.world_clients import Refused
@@ -15,9 +17,28 @@ from tunestep.aws import Clients
 Answers = dict[str, Any]
 """By operation: the answer, a Refused to raise, or a function of the parameters that gives either."""
 
+MODEL = {
+    "HubContentName": "m",
+    "HubContentArn": "arn:aws:sagemaker:us-west-2:aws:hub-content/h/Model/m/1.0.0",
+    "HubContentVersion": "1.0.0",
+    "HubContentType": "Model",
+    "DocumentSchemaVersion": "2.3.0",
+    "HubContentStatus": "Available",
+    "CreationTime": 0,
+}
+"""A model of the public hub, as it is listed."""
+
 
 class _Http(NamedTuple):
     status_code: int
+
+
+@contextmanager
+def account(region: str) -> Iterator[tuple[Answers, Clients]]:
+    """One account whose answers tests change; making clients is what costs time."""
+    answers: Answers = {}
+    with pytest.MonkeyPatch.context() as patch:
+        yield answers, answering(answers, patch, region)
 
 
 def answering(answers: Answers, monkeypatch: Any, region: str = "us-west-2") -> Clients:

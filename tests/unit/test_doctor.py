@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.answering import Answers, answering
+from tests.support import answering
+from tests.support.answering import Answers
 from tests.support.world_clients import TRUST, Refused
 from tunestep import names, settings
 from tunestep.aws import Clients
@@ -102,19 +103,7 @@ HEALTHY: Answers = {
         }
     },
     "HeadBucket": {},
-    "ListHubContents": {
-        "HubContentSummaries": [
-            {
-                "HubContentName": "m",
-                "HubContentArn": "arn:aws:sagemaker:us-west-2:aws:hub-content/h/Model/m/1.0.0",
-                "HubContentVersion": "1.0.0",
-                "HubContentType": "Model",
-                "DocumentSchemaVersion": "2.3.0",
-                "HubContentStatus": "Available",
-                "CreationTime": 0,
-            }
-        ]
-    },
+    "ListHubContents": {"HubContentSummaries": [answering.MODEL]},
     "DescribeHub": Refused("ResourceNotFound", "no such hub"),
     "DescribeMlflowApp": {"Arn": APP, "Status": "Created"},
     "ListSubscriptionsByTopic": subscribed,
@@ -135,10 +124,8 @@ Examined = Callable[..., list[Diagnosis]]
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[tuple[Answers, Clients]]:
-    """One account whose answers the tests change; making clients is what costs time."""
-    answers: Answers = {}
-    with pytest.MonkeyPatch.context() as patch:
-        yield answers, answering(answers, patch, REGION)
+    with answering.account(REGION) as made:
+        yield made
 
 
 @pytest.fixture

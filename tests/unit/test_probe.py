@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.answering import Answers, answering
+from tests.support import answering
+from tests.support.answering import Answers
 from tests.support.world_clients import Refused
 from tunestep import names
 from tunestep.aws import Clients
@@ -29,9 +30,8 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[tuple[Answers, Clients]]:
-    answers: Answers = {}
-    with pytest.MonkeyPatch.context() as patch:
-        yield answers, answering(answers, patch, REGION)
+    with answering.account(REGION) as made:
+        yield made
 
 
 @pytest.fixture
@@ -55,16 +55,10 @@ def test_the_page_holds_each_claim_under_its_number() -> None:
 
 def hub_content(document: Any) -> dict[str, Any]:
     return {
-        "HubContentName": "m",
-        "HubContentArn": "arn:aws:sagemaker:us-west-2:aws:hub-content/h/Model/m/1.0.0",
-        "HubContentVersion": "1.0.0",
-        "HubContentType": "Model",
-        "DocumentSchemaVersion": "2.3.0",
+        **answering.MODEL,
         "HubName": "h",
         "HubArn": "arn:aws:sagemaker:us-west-2:aws:hub/h",
         "HubContentDocument": document if isinstance(document, str) else json.dumps(document),
-        "HubContentStatus": "Available",
-        "CreationTime": 0,
     }
 
 
@@ -220,7 +214,7 @@ def test_exchanges_are_written_redacted_with_what_they_show(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     document = {"RecipeCollection": [{"owner": f"{ACCOUNT} a@b.example.org"}]}
-    clients = answering({"DescribeHubContent": hub_content(document)}, monkeypatch, REGION)
+    clients = answering.answering({"DescribeHubContent": hub_content(document)}, monkeypatch, REGION)
     trial.stack = replace(trial.stack, clients=clients)
     kept = recorder(trial, tmp_path)
     (found,) = go_through(trial, kept, paid="", checks=CHECKS[:1])
