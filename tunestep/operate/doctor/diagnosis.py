@@ -36,6 +36,16 @@ def skipped(where: str, message: str) -> Diagnosis:
     return Diagnosis(state="skipped", where=where, message=message)
 
 
+def unseen(where: str, answer: Answer, *, kind: str, fix: str, action: str) -> Diagnosis | None:
+    """What keeps a thing of a kind from being looked at: it is not there, which ``fix`` mends, or may not be.
+
+    None when it was seen.
+    """
+    if answer.problem == "absent":
+        return broken(where, f"there is no such {kind}.", fix)
+    return unreadable(where, answer, action) if answer.problem else None
+
+
 def unreadable(where: str, answer: Answer, action: str) -> Diagnosis:
     """What could not be looked at; ``action`` is the IAM action that whoever asks needs for it."""
     if answer.problem == "denied":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tunestep import names
 from tunestep.checks.calls import ask
-from tunestep.operate.doctor.diagnosis import Diagnosis, broken, ok, skipped, unreadable, warning
+from tunestep.operate.doctor.diagnosis import Diagnosis, broken, ok, skipped, unreadable, unseen, warning
 from tunestep.operate.stack import Stack
 
 RULES = ("TrainingEnded", "JobOutlivedItsRun", "RunBegan", "RunEndedBadly", "EveryFiveMinutes")
@@ -79,21 +79,15 @@ def storage(stack: Stack) -> Iterator[Diagnosis]:
     dynamodb = stack.clients.dynamodb
     for table in (names.table_name(stack.name), names.evidence_table_name(stack.name)):
         answer = ask(dynamodb.describe_table, TableName=table)
-        if answer.problem == "absent":
-            yield broken(table, "there is no such table.", _DEPLOY)
-        elif answer.problem:
-            yield unreadable(table, answer, "dynamodb:DescribeTable")
+        if fault := unseen(table, answer, kind="table", fix=_DEPLOY, action="dynamodb:DescribeTable"):
+            yield fault
         elif stack.laptop:
             yield ok(table, "is there.")
         else:
             yield _restorable(stack, table)
     answer = ask(stack.clients.s3.head_bucket, Bucket=stack.bucket)
-    if answer.problem == "absent":
-        yield broken(stack.bucket, "there is no such bucket.", _DEPLOY)
-    elif answer.problem:
-        yield unreadable(stack.bucket, answer, "s3:ListBucket")
-    else:
-        yield ok(stack.bucket, "is there.")
+    fault = unseen(stack.bucket, answer, kind="bucket", fix=_DEPLOY, action="s3:ListBucket")
+    yield fault or ok(stack.bucket, "is there.")
 
 
 def _restorable(stack: Stack, table: str) -> Diagnosis:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tunestep import hub, names
 from tunestep.checks.calls import ask
-from tunestep.operate.doctor.diagnosis import Diagnosis, broken, ok, skipped, unreadable, warning
+from tunestep.operate.doctor.diagnosis import Diagnosis, broken, ok, skipped, unreadable, unseen, warning
 from tunestep.operate.stack import Stack
 
 _READY = ("Created", "Updated")
@@ -21,12 +21,11 @@ def hub_access(stack: Stack) -> Iterator[Diagnosis]:
     answer = ask(
         stack.clients.sagemaker.list_hub_contents, HubName=names.HUB, HubContentType="Model", MaxResults=1
     )
-    if answer.problem == "absent":
-        yield broken(names.HUB, "there is no such hub in this region.", "Deploy in another region.")
-    elif answer.problem:
-        yield unreadable(names.HUB, answer, "sagemaker:ListHubContents")
+    elsewhere, action = "Deploy in another region.", "sagemaker:ListHubContents"
+    if fault := unseen(names.HUB, answer, kind="hub in this region", fix=elsewhere, action=action):
+        yield fault
     elif not answer.data.get("HubContentSummaries"):
-        yield broken(names.HUB, "it lists no models.", "Deploy in another region.")
+        yield broken(names.HUB, "it lists no models.", elsewhere)
     else:
         yield ok(names.HUB, "lists models.")
 
@@ -71,10 +70,9 @@ def _app(stack: Stack, arn: str) -> Diagnosis:
     if ":mlflow-app/" not in arn:
         return skipped(arn, "a tracking server, whose state is not looked up.")
     answer = ask(stack.clients.sagemaker.describe_mlflow_app, Arn=arn)
-    if answer.problem == "absent":
-        return broken(arn, "there is no such app.", "Correct the ARN in the settings, or create the app.")
-    if answer.problem:
-        return unreadable(arn, answer, "sagemaker:DescribeMlflowApp")
+    fix = "Correct the ARN in the settings, or create the app."
+    if fault := unseen(arn, answer, kind="app", fix=fix, action="sagemaker:DescribeMlflowApp"):
+        return fault
     status = answer.data.get("Status")
     if status not in _READY:
         return broken(arn, f"it is {status}.", "Wait until it is Created, or create another.")
