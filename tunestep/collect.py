@@ -1,14 +1,25 @@
 """What a completed job produced: status first, then model package, metrics, numbers, record and report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from tunestep import budgets, job_facts, job_report, metric_reading, outcome_files, record, runs, tracking
+from tunestep import (
+    budgets,
+    job_facts,
+    job_report,
+    metric_reading,
+    outcome_files,
+    record,
+    reward_drift,
+    runs,
+    tracking,
+)
 from tunestep.context import Context, StepEvent, plan_of
 from tunestep.errors import ServiceFault, TrainingJobFailed
 from tunestep.metric_reading import ReaderFactory, mlflow_reader
+from tunestep.metrics import Point
 from tunestep.plan_model import Plan
 from tunestep.record_model import MetricsFound, Outcome
 
@@ -59,7 +70,7 @@ def collect_results(
         histories.series,
         outcome_files.summarize(histories.series, job),
     )
-    said = _trainer(context, plan, job)
+    said = _trainer(context, plan, job, histories.series)
     answers = {name: value for name, value in said.items() if name in ("samples", "warnings")}
     told = outcome_files.summarize(histories.series, job, outcome_files.DOCUMENT_BYTES)
     summary = _summary(plan, job, told) | {k: v for k, v in said.items() if k != "samples"}
@@ -113,8 +124,13 @@ def _completed(context: Context, run_id: str) -> dict[str, Any]:
     return job
 
 
-def _trainer(context: Context, plan: Plan, job: Mapping[str, Any]) -> dict[str, Any]:
-    """What the laptop's trainer reports of a reinforcement run; AWS writes no such file."""
-    if not context.env.laptop or plan.technique not in ("RLVR", "RLAIF"):
+def _trainer(
+    context: Context, plan: Plan, job: Mapping[str, Any], series: Mapping[str, Sequence[Point]]
+) -> dict[str, Any]:
+    """What the laptop's trainer reports of a reinforcement run; AWS writes no such file, but metrics."""
+    if plan.technique not in ("RLVR", "RLAIF"):
         return {}
-    return job_report.read(context.clients.s3, job)
+    if context.env.laptop:
+        return job_report.read(context.clients.s3, job)
+    found = reward_drift.warnings(series)
+    return {"warnings": found} if found else {}
