@@ -7,6 +7,7 @@ uses.
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from tunestep.metrics import Point
@@ -96,6 +97,14 @@ def number(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
+def mean(values: Sequence[float]) -> float:
+    """Of finite values, at least one. Values near the largest number have a sum that no float holds."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return float(sum(map(Fraction, values)) / len(values))
+
+
 def per_epoch(
     series: Mapping[str, Sequence[Point]], steps_per_epoch: int, epochs: int
 ) -> list[dict[str, Any]]:
@@ -117,7 +126,7 @@ def per_epoch(
                 sums.setdefault(index, []).append(point.value)
         for index, values in sums.items():
             if index < len(rows):
-                rows[index][name] = math.fsum(value / len(values) for value in values)
+                rows[index][name] = mean(values)
     return rows
 
 

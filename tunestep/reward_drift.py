@@ -5,8 +5,8 @@ The laptop's trainer reports more, from the answers themselves; SageMaker leaves
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
+from tunestep.metric_series import mean
 from tunestep.metrics import Point
 
 REWARD, LENGTH = "critic/rewards/mean", "response_length/mean"
@@ -38,4 +38,4 @@ def _ends(points: Sequence[Point]) -> tuple[float, float] | None:
     if len(values) < FEWEST:
         return None
     count = math.ceil(len(values) / 10)
-    return fmean(values[:count]), fmean(values[-count:])
+    return mean(values[:count]), mean(values[-count:])

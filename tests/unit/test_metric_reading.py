@@ -1,12 +1,13 @@
 """Histories are read within bounds: what cannot be read is said, and nothing that was read is lost."""
 
 import math
+import sys
 import time
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.run_world import make_plan
@@ -130,6 +131,7 @@ def test_values_that_are_not_finite_are_counted_and_left_out_of_averages() -> No
 
 
 @given(st.lists(st.tuples(st.integers(-5, 10**9), st.floats()), min_size=1, max_size=30), st.integers(1, 9))
+@example([(0, sys.float_info.max)] * 3, 1)
 def test_whatever_the_values_are_the_tables_are_json(points: list[tuple[int, float]], per_epoch: int) -> None:
     series = {"m": [Point(step, value, 0) for step, value in points]}
     told = [metric_series.overview(series), metric_series.per_epoch(series, per_epoch, 3)]

@@ -1,11 +1,12 @@
 """A deployed run says so when its answers ran away in length while the reward rose."""
 
 import math
+import sys
 from collections.abc import Iterator
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.run_world import RUN_ID, World, make_plan, world
@@ -43,6 +44,8 @@ def test_length_that_runs_away_while_the_reward_rises_is_one_sentence(
 
 
 @given(st.lists(st.floats(), max_size=30), st.lists(st.floats(), max_size=30))
+@example([sys.float_info.max] * 30, [sys.float_info.max] * 30)
+@example([-sys.float_info.max] * 4 + [sys.float_info.max] * 4, [1.0] * 8)
 def test_no_values_break_it(reward: list[float], length: list[float]) -> None:
     assert len(reward_drift.warnings(_series(reward, length))) <= 1
 

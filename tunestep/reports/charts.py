@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pygal
 from pygal.etree import etree
 
+from tunestep.metric_series import mean
 from tunestep.metrics import Point
 from tunestep.plan_model import Technique
 from tunestep.text import one_line
@@ -93,7 +94,7 @@ def thinned(points: Sequence[Point]) -> list[tuple[float, float]]:
     for start in range(0, len(points), stretch):
         part = ordered[start : start + stretch]
         step = sum(point.step for point in part) / len(part)
-        drawn.append((step, math.fsum(point.value / len(part) for point in part)))
+        drawn.append((step, mean([point.value for point in part])))
     return drawn
 
 
