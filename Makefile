@@ -46,7 +46,7 @@ bench: setup $(BENCH)/.installed $(SDK)/.installed ## every speed claim, measure
 	@$(BENCH)/bin/python -m benchmarks.run
 	@$(BENCH)/bin/python -m benchmarks.cold_starts
 
-test: setup ## lint, types and every fast test
+test: setup ## lint and every fast test
 	@$(BIN)/python scripts/test_all.py --fast
 
 test-all: setup npm-packages ## the tests and the slow groups, with each group's share of the time
@@ -114,6 +114,7 @@ $(TRANSFORMERS)/.installed: requirements/transformers.txt
 
 lint: setup ## ruff and mypy alone
 	@$(BIN)/python scripts/test_all.py --only lint
+	@$(BIN)/python scripts/test_all.py --only types
 
 lock: ## compile the locks again (requirements/transformers.in says how its own is made)
 	@for name in bootstrap dev sdk; do \

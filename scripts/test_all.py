@@ -1,8 +1,9 @@
 """Run the test groups one after the other and print each one's share of the time.
 
 ``--fast`` runs what `make test` runs; ``--only NAME`` runs one group. Every group runs even when an earlier
-one failed, and the exit code is 1 if any did. Lint is one process, and the tests leave gaps while they wait
-for a laptop cloud, so the two run side by side, lint with the lower priority and its output at the end.
+one failed, and the exit code is 1 if any did. Lint and types are one process each, and the tests leave gaps
+while they wait for a laptop cloud, so they run side by side, these with the lower priority and their output
+at the end.
 """
 
 import argparse
@@ -36,11 +37,11 @@ FAST: dict[str, list[list[str]]] = {
     "lint": [
         [PYTHON, "-m", "ruff", "check", "."],
         [PYTHON, "-m", "ruff", "format", "--check", "."],
-        [PYTHON, "-m", "mypy"],
     ],
     "tests": [[*SIDE_BY_SIDE, UNMARKED]],
 }
 SLOW: dict[str, list[list[str]]] = {
+    "types": [[PYTHON, "-m", "mypy"]],
     # The fast tests of these folders have run already; `make test-deploy` alone runs both kinds.
     "slow": [[*SIDE_BY_SIDE, "slow", *(f"--ignore={folder}" for folder in DEPLOY)]],
     "deploy": [[*FILE_BY_FILE, "slow", *DEPLOY], [PYTHON, "-m", "tests.docs.exempt"]],
@@ -72,12 +73,12 @@ def run_group(name: str, output: IO[str] | None = None, before: Sequence[str] = 
     return time.monotonic() - started, not any(results)
 
 
-def run_fast() -> dict[str, Outcome]:
-    """Lint and tests side by side."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as said, ThreadPoolExecutor(1) as beside:
-        lint = beside.submit(run_group, "lint", said, ("nice", "-n", "10"))
+def run_fast(*beside: str) -> dict[str, Outcome]:
+    """The tests, and these groups side by side with them."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said, ThreadPoolExecutor(1) as others:
+        submitted = {name: others.submit(run_group, name, said, ("nice", "-n", "10")) for name in beside}
         outcome = {"tests": run_group("tests")}
-        outcome = {"lint": lint.result(), **outcome}
+        outcome = {name: group.result() for name, group in submitted.items()} | outcome
         said.seek(0)
         print(said.read(), end="", flush=True)
     return outcome
@@ -94,9 +95,9 @@ def main() -> int:
         outcome = {options.only: run_group(options.only)}
     else:
         USED.unlink(missing_ok=True)
-        outcome = run_fast()
+        outcome = run_fast("lint") if options.fast else run_fast("lint", "types")
         if not options.fast:
-            outcome |= {name: run_group(name) for name in SLOW}
+            outcome |= {name: run_group(name) for name in SLOW if name not in outcome}
     return summary(outcome, time.monotonic() - begun)
 
 

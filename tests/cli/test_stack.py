@@ -102,6 +102,7 @@ def test_the_doctor_finds_what_a_laptop_s_port_lacks_and_exits_1(stack: Stack) -
     assert "there is no check 'nothing'" in stack("doctor", "--check", "nothing").err
 
 
+@pytest.mark.slow
 def test_stop_ends_the_run_and_says_how(laptop: Laptop, stack: Stack) -> None:
     run_id = stack("run", laptop.long_request("stop", hyperparameters=LONG), "--detach", "--json").json[
         "run_id"

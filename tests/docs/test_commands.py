@@ -21,7 +21,7 @@ NOT_RUN = {
     "make demo-approval": "waits for a person; tests/local/test_demo_approval.py is the person",
     "make test": "runs the tests, so also this one",
     "make setup": "has been run, or there would be no test",
-    "make lint": "a group of its own in `make test`",
+    "make lint": "groups of their own in `make test-all`",
     ".venv/bin/tunestep reward new my_reward": (
         "writes into reward_functions/; tests/cli/test_reward.py does it in a folder of its own"
     ),

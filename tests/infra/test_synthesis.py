@@ -54,6 +54,7 @@ def test_settings_come_from_the_current_folder(tmp_path: Path) -> None:
     assert (tmp_path / "cdk.out" / "mine.template.json").is_file()
 
 
+@pytest.mark.slow
 def test_settings_come_from_the_context_before_anything_else(tmp_path: Path) -> None:
     (tmp_path / "tunestep.yaml").write_text("stack: mine\n")
     done = run_app(tmp_path, CDK_CONTEXT_JSON=json.dumps({"settings": str(FULL_SETTINGS)}))
@@ -109,6 +110,7 @@ def test_wrong_settings_of_either_kind_leave_no_traceback(tmp_path: Path) -> Non
         assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_settings_too_long_for_a_function_s_environment_are_refused(tmp_path: Path) -> None:
     listed = [f"s3://a-bucket-with-a-long-name/and/a/long/prefix/number/{n}/" for n in range(80)]
     (tmp_path / "tunestep.yaml").write_text(json.dumps({"allowed": {"locations": listed}}))
@@ -146,6 +148,7 @@ app.synth()
 """
 
 
+@pytest.mark.slow
 def test_cdk_s_own_rules_are_errors(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own interpreter and script
         [sys.executable, "-c", CIRCLE, json.dumps(FLAGS)],

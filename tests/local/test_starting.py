@@ -327,6 +327,7 @@ def test_the_console_s_start_of_the_same_request_is_a_duplicate_and_force_is_not
     succeeded(laptop, forced["run_id"])
 
 
+@pytest.mark.slow
 def test_a_duplicate_of_a_live_run_leaves_it_and_its_job_alone(laptop: Laptop) -> None:
     request = laptop.long_request("live twin")
     first = laptop.start(request)
