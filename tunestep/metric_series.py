@@ -7,16 +7,17 @@ uses.
 
 import math
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from tunestep.metrics import Point
 from tunestep.plan_model import Technique
+from tunestep.trends import mean
 
+REWARD, ANSWER_LENGTH = "critic/rewards/mean", "response_length/mean"
 _REINFORCEMENT = (
-    "critic/rewards/mean",
+    REWARD,
     "val/exact_match",
-    "response_length/mean",
+    ANSWER_LENGTH,
     "actor/entropy_loss",
     "actor/grad_norm",
     "critic/advantages/mean",
@@ -95,14 +96,6 @@ def number(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def mean(values: Sequence[float]) -> float:
-    """Of finite values, at least one. Values near the largest number have a sum that no float holds."""
-    try:
-        return math.fsum(values) / len(values)
-    except OverflowError:
-        return float(sum(map(Fraction, values)) / len(values))
 
 
 def per_epoch(

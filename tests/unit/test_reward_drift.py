@@ -13,11 +13,12 @@ from tests.support.run_world import RUN_ID, World, make_plan, world
 from tests.unit.test_collect import Reader, _collect, _completed
 from tunestep import reward_drift
 from tunestep.context import Context
+from tunestep.metric_series import ANSWER_LENGTH, REWARD
 from tunestep.metrics import Point
 
 
 def _series(reward: list[float], length: list[float]) -> dict[str, list[Point]]:
-    named = ((reward_drift.REWARD, reward), (reward_drift.LENGTH, length))
+    named = ((REWARD, reward), (ANSWER_LENGTH, length))
     return {name: [Point(step, value, 0) for step, value in enumerate(values)] for name, values in named}
 
 
@@ -60,7 +61,7 @@ def deployed() -> Iterator[World]:
 
 def test_the_results_of_a_deployed_run_carry_it(deployed: World) -> None:
     _completed(deployed, make_plan(technique="RLVR"))
-    reader = Reader(**{reward_drift.REWARD: [0.1, 0.2, 0.5, 0.9], reward_drift.LENGTH: [10, 20, 40, 80]})
+    reader = Reader(**{REWARD: [0.1, 0.2, 0.5, 0.9], ANSWER_LENGTH: [10, 20, 40, 80]})
     results = _collect(deployed, reader)
     assert "may pay for length" in results["summary"]["warnings"][0]
     report = deployed.files.get(RUN_ID, "report.html")

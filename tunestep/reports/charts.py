@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pygal
 from pygal.etree import etree
 
-from tunestep.metric_series import mean
 from tunestep.metrics import Point
 from tunestep.plan_model import Technique
 from tunestep.text import one_line
+from tunestep.trends import mean
 
 LARGE = (760, 320)
 SMALL = (460, 240)

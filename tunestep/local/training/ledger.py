@@ -1,6 +1,5 @@
 """What a reinforcement job has to show: how rewards, lengths and metrics moved, samples, and warnings."""
 
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from tunestep.local.training import reward_contract
 from tunestep.local.training.reinforce import MAX_NAMES, Rated
 from tunestep.local.training.reward_contract import RewardFault
+from tunestep.trends import SMALL, ends, rises
 
 MAX_FAILED_SHARE = 0.05
 """Largest share of answers, counted from the first one, that a reward may fail to judge."""
@@ -18,7 +18,6 @@ SHOWN = 3
 TAIL = 300
 """Most characters shown of a prompt (its tail) and of an answer (its start)."""
 _RECENT = 5
-_SMALL = 0.05
 
 
 class Ledger:
@@ -91,9 +90,9 @@ class Ledger:
                 f"({self._rewards[-1]:g}); nothing could be learned and the weights did not change."
             )
         first, last = _ends(self._rewards)
-        if last - first > _SMALL * max(1.0, abs(first)):
+        if rises(first, last):
             found += self._hollow(first, last)
-            if exact and exact["after"] < exact["before"] - _SMALL:
+            if exact and exact["after"] < exact["before"] - SMALL:
                 found.append(
                     f"The reward rose from {first:.3f} to {last:.3f} while exact match on held-out rows fell "
                     f"from {exact['before']:.3f} to {exact['after']:.3f}: it pays for something else."
@@ -104,7 +103,7 @@ class Ledger:
         falling = []
         for name, values in self._named.items():
             start, end = _ends(values)
-            if self._kinds[name] == "Reward" and start - end > _SMALL * max(1.0, abs(start)):
+            if self._kinds[name] == "Reward" and rises(-start, -end):
                 falling.append(
                     f"The reward rose from {first:.3f} to {last:.3f} while its part {name} fell from "
                     f"{start:.3f} to {end:.3f}: the model may have found a way around it."
@@ -141,9 +140,7 @@ class Ledger:
 
 
 def _ends(values: Sequence[float]) -> list[float]:
-    """Means of the first and of the last tenth."""
-    count = max(1, math.ceil(len(values) / 10))
-    return [round(float(np.mean(values[:count])), 4), round(float(np.mean(values[-count:])), 4)]
+    return [round(end, 4) for end in ends(values)]
 
 
 def _shown(one: Rated) -> dict[str, Any]:
