@@ -8,6 +8,7 @@ import json
 
 from botocore.awsrequest import AWSPreparedRequest
 
+from tests.infra.support import function_role
 from tests.support.permissions_used import gather
 from tunestep.local.access.operations import ABSENCE, SERVICES, TELL_ABSENCE
 
@@ -43,7 +44,12 @@ class Permissions:
         """Add them to the session's file, where there is one, under the names that roles have."""
         lines = []
         for verb, action in sorted(self.used):
-            role = f"{stack}-Functions{''.join(word.capitalize() for word in verb.split('_'))}Role"
-            use = {"role": role, "action": action, "outcome": "allowed", "by": "tests/faults"}
-            lines.append(json.dumps({**use, "resource": ""}) + "\n")
+            use = {
+                "role": f"{stack}-{function_role(verb)}",
+                "action": action,
+                "outcome": "allowed",
+                "by": "tests/faults",
+                "resource": "",
+            }
+            lines.append(json.dumps(use) + "\n")
         gather("".join(lines))

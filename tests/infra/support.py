@@ -13,6 +13,11 @@ FULL_SETTINGS = Path(__file__).with_name("full_settings.json")
 FULL_STACK = "abcdefghijklmnopqrstuvwx"
 
 
+def function_role(verb: str) -> str:
+    """The name of a function's role within the template."""
+    return "Functions" + "".join(word.capitalize() for word in verb.split("_")) + "Role"
+
+
 def run_app(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run app.py in a folder, with an environment that holds no credentials and no home."""
     environment = {

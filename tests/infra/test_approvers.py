@@ -6,22 +6,18 @@ import pytest
 
 from infra.arns import Arns
 from infra.definition import resolve
-from tests.infra.support import FULL_STACK, of_type, statements
+from tests.infra.support import FULL_STACK, function_role, of_type, statements
 from tunestep import names, settings
 
 TOPIC = "arn:aws:sns:us-west-2:123456789012:" + FULL_STACK + "-approver-{}"
 SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:research/slack-??????"
 
 
-def _role(verb: str) -> str:
-    return "Functions" + "".join(word.capitalize() for word in verb.split("_")) + "Role"
-
-
 def _may(template: dict[str, Any], action: str) -> dict[str, set[str]]:
     """Resources of an action by the verb that may call it."""
     found: dict[str, set[str]] = {}
     for verb in names.FUNCTIONS:
-        for rule in statements(template, _role(verb)):
+        for rule in statements(template, function_role(verb)):
             if action in rule["Action"]:
                 found.setdefault(verb, set()).update(rule["Resource"])
     return found

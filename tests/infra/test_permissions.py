@@ -11,7 +11,7 @@ from infra.statements import everywhere
 from infra.wildcards import REASONS
 from infra.workflow import STATE_FUNCTIONS
 from reward_functions import catalog
-from tests.infra.support import FULL_STACK, all_statements, of_type, statements
+from tests.infra.support import FULL_STACK, all_statements, function_role, of_type, statements
 from tunestep import names
 
 ROLE_POLICY_LIMIT = 10_240
@@ -23,12 +23,8 @@ EVIDENCE_WRITERS = {
 """Functions that deliver decisions, cite an earlier one, or take one back."""
 
 
-def _role(verb: str) -> str:
-    return "Functions" + "".join(word.capitalize() for word in verb.split("_")) + "Role"
-
-
 def _actions(template: dict[str, Any], verb: str) -> set[str]:
-    return {action for rule in statements(template, _role(verb)) for action in rule["Action"]}
+    return {action for rule in statements(template, function_role(verb)) for action in rule["Action"]}
 
 
 def test_every_verb_has_its_own_grants() -> None:
@@ -64,7 +60,7 @@ def test_only_start_training_may_pass_a_role_and_only_to_sagemaker(full_template
     passing = [rule for rule in all_statements(full_template) if "iam:PassRole" in rule["Action"]]
     assert len(passing) == 1
     (rule,) = passing
-    assert rule in statements(full_template, _role("start_training"))
+    assert rule in statements(full_template, function_role("start_training"))
     assert rule["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
     assert sorted(rule["Resource"]) == [
         f"arn:aws:iam::123456789012:role/{FULL_STACK}-sagemaker-execution-us-west-2",
@@ -101,7 +97,7 @@ def test_nothing_that_the_stack_or_a_job_may_write_can_start_a_run(full_template
 
 def test_no_function_may_write_data_delete_objects_or_change_policies(full_template: dict[str, Any]) -> None:
     for verb in names.FUNCTIONS:
-        for rule in statements(full_template, _role(verb)):
+        for rule in statements(full_template, function_role(verb)):
             if "s3:PutObject" in rule["Action"]:
                 written = {resource.split("/", 1)[1] for resource in rule["Resource"]}
                 also = {"prepare_registry": {"state/groups/*"}, "trigger": {"rejected/*"}}
@@ -133,7 +129,7 @@ def test_only_the_steps_that_resolve_groups_may_see_which_ones_the_stack_made(
     able = [
         verb
         for verb in names.FUNCTIONS
-        for rule in statements(full_template, _role(verb))
+        for rule in statements(full_template, function_role(verb))
         if "s3:GetObject" in rule["Action"]
         and any(resource.endswith("/state/groups/*") for resource in rule["Resource"])
     ]
@@ -144,7 +140,7 @@ def test_only_the_trigger_reads_presets(full_template: dict[str, Any]) -> None:
     able = [
         verb
         for verb in names.FUNCTIONS
-        for rule in statements(full_template, _role(verb))
+        for rule in statements(full_template, function_role(verb))
         if any(resource.endswith("/presets/*") for resource in rule["Resource"])
     ]
     assert able == ["trigger"]
@@ -238,7 +234,7 @@ def test_keys_are_those_of_the_settings_and_functions_use_them_through_services_
     assert _with(template, "kms") == []
     assert {resource for rule in _with(full_template, "kms") for resource in rule["Resource"]} == KEYS
     for verb in names.FUNCTIONS:
-        rules = _with(full_template, "kms", _role(verb))
+        rules = _with(full_template, "kms", function_role(verb))
         assert rules
         for rule in rules:
             if rule["Action"] == ["kms:CreateGrant"]:
@@ -252,7 +248,9 @@ def test_keys_are_those_of_the_settings_and_functions_use_them_through_services_
 
 
 def test_interfaces_are_made_in_the_networks_of_the_settings_alone(full_template: dict[str, Any]) -> None:
-    networks = {_role(verb): FUNCTIONS_NETWORK for verb in names.FUNCTIONS} | {"TrainingRole": JOBS_NETWORK}
+    networks = {function_role(verb): FUNCTIONS_NETWORK for verb in names.FUNCTIONS} | {
+        "TrainingRole": JOBS_NETWORK
+    }
     for role, network in networks.items():
         bounded = [rule for rule in _with(full_template, "ec2", role) if rule["Resource"] != ["*"]]
         assert {resource for rule in bounded for resource in rule["Resource"]} == {
@@ -328,7 +326,7 @@ def test_exactly_the_stack_s_rewards_and_the_listed_ones_may_be_invoked(
     role: str, template: dict[str, Any], full_template: dict[str, Any]
 ) -> None:
     for which, stack, listed in ((template, "tunestep", set()), (full_template, FULL_STACK, {LISTED_REWARD})):
-        rules = statements(which, role if role == "TrainingRole" else _role(role))
+        rules = statements(which, role if role == "TrainingRole" else function_role(role))
         (rule,) = [rule for rule in rules if "lambda:InvokeFunction" in rule["Action"]]
         assert set(rule["Resource"]) == _reward_arns(stack) | listed
 
@@ -337,7 +335,7 @@ def test_no_other_function_may_invoke_a_reward_or_ask_a_judge(full_template: dic
     able = [
         verb
         for verb in names.FUNCTIONS
-        for rule in statements(full_template, _role(verb))
+        for rule in statements(full_template, function_role(verb))
         if {"lambda:InvokeFunction", "bedrock:InvokeModel"} & set(rule["Action"])
         and not all(resource.endswith(f":function:{FULL_STACK}-notify") for resource in rule["Resource"])
     ]
@@ -345,7 +343,7 @@ def test_no_other_function_may_invoke_a_reward_or_ask_a_judge(full_template: dic
 
 
 def test_certification_may_ask_the_judges_and_no_other_model(template: dict[str, Any]) -> None:
-    rules = statements(template, _role("certify_reward"))
+    rules = statements(template, function_role("certify_reward"))
     (rule,) = [rule for rule in rules if "bedrock:InvokeModel" in rule["Action"]]
     judges = {resource.partition("::foundation-model/")[2] for resource in rule["Resource"]}
     assert judges == set(names.JUDGE_REGIONS)
@@ -354,7 +352,7 @@ def test_certification_may_ask_the_judges_and_no_other_model(template: dict[str,
 def test_only_register_evaluator_makes_hubs_and_imports_into_them(template: dict[str, Any]) -> None:
     making = {"sagemaker:CreateHub", "sagemaker:ImportHubContent"}
     assert [verb for verb in names.FUNCTIONS if making & _actions(template, verb)] == ["register_evaluator"]
-    for rule in statements(template, _role("register_evaluator")):
+    for rule in statements(template, function_role("register_evaluator")):
         if making & set(rule["Action"]):
             prefix = "arn:aws:sagemaker:us-west-2:123456789012:"
             assert set(rule["Resource"]) <= {f"{prefix}hub/*", f"{prefix}hub-content/*/JsonDoc/*"}
@@ -384,7 +382,7 @@ def test_only_functions_that_take_part_in_a_decision_may_add_evidence(template: 
     writers = {
         verb
         for verb in names.FUNCTIONS
-        for rule in statements(template, _role(verb))
+        for rule in statements(template, function_role(verb))
         if "dynamodb:PutItem" in rule["Action"] and "-evidence" in json.dumps(rule["Resource"])
     }
     assert writers == EVIDENCE_WRITERS

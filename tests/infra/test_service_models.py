@@ -13,7 +13,7 @@ from botocore.session import Session
 
 from infra.bundle import Bundle
 from infra.service_models import ModelMissing, check, needed, prune
-from tests.infra.support import statements
+from tests.infra.support import function_role, statements
 from tunestep import names
 
 DATA = Path(botocore.__file__).parent / "data"
@@ -136,8 +136,8 @@ def test_every_operation_that_a_function_may_call_is_kept(
 ) -> None:
     called = set().union(*used.values())
     for verb in names.FUNCTIONS:
-        role = "Functions" + "".join(word.capitalize() for word in verb.split("_")) + "Role"
-        for action in {action for rule in statements(template, role) for action in rule["Action"]} - NO_CALLS:
+        rules = statements(template, function_role(verb))
+        for action in {action for rule in rules for action in rule["Action"]} - NO_CALLS:
             prefix, _, name = action.partition(":")
             if prefix in SERVICES:
                 operations = Session().get_service_model(SERVICES[prefix]).operation_names

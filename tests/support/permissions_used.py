@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.infra.support import FULL_SETTINGS, FULL_STACK, run_app, statements
+from tests.infra.support import FULL_SETTINGS, FULL_STACK, function_role, run_app, statements
 from tunestep import names
 from tunestep.local.access import usage
 
@@ -83,7 +83,7 @@ def gather(lines: str) -> None:
 
 def granted(template: Mapping[str, Any]) -> set[Permission]:
     """What the roles of functions and of training jobs may do, by the synthesized template."""
-    roles = {verb: f"Functions{_camel(verb)}Role" for verb in names.FUNCTIONS} | {TRAINING: "TrainingRole"}
+    roles = {verb: function_role(verb) for verb in names.FUNCTIONS} | {TRAINING: "TrainingRole"}
     return {
         Permission(who, action)
         for who, role in roles.items()
@@ -94,7 +94,7 @@ def granted(template: Mapping[str, Any]) -> set[Permission]:
 
 def used(uses: Iterable[usage.Use]) -> set[Permission]:
     """What roles were allowed; those of other stacks, functions or tests do not count."""
-    roles = {f"-Functions{_camel(verb)}Role": verb for verb in names.FUNCTIONS}
+    roles = {f"-{function_role(verb)}": verb for verb in names.FUNCTIONS}
     roles["-sagemaker-execution-"] = TRAINING
     return {
         Permission(who, use.action)
@@ -125,10 +125,6 @@ def _covers(exemption: Exemption, permission: Permission) -> bool:
     return fnmatch.fnmatchcase(permission.who, exemption.who) and fnmatch.fnmatchcase(
         permission.action, exemption.action
     )
-
-
-def _camel(verb: str) -> str:
-    return "".join(word.capitalize() for word in verb.split("_"))
 
 
 def main(arguments: list[str]) -> int:
