@@ -249,6 +249,5 @@ if __name__ == "__main__":
 
     for core in (LOCK, HEAVY_LOCK):
         Bundle(lock=core).wheels(core)
-    for reward in deployed():
-        if own := reward.lock:
-            Bundle(lock=own, packages=REWARD_PACKAGES, architecture=architecture(own)).wheels(own)
+    for own in dict.fromkeys(reward.lock for reward in deployed() if reward.lock):
+        Bundle(lock=own, packages=REWARD_PACKAGES, architecture=architecture(own)).wheels(own)

@@ -13,8 +13,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE = REPOSITORY / "examples" / "approval"
@@ -23,6 +25,7 @@ HOME = Path(os.environ.get("TUNESTEP_HOME") or REPOSITORY / ".tunestep" / "demo-
 APPROVER = "ann@example.com"
 _LINK = re.compile(r"^http://\S+/approvals/\S+", re.MULTILINE)
 _MAIL_SECONDS = 60.0
+_Found = TypeVar("_Found")
 
 
 def tunestep(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,31 +47,41 @@ def start() -> str:
     return str(json.loads(answer.stdout)["run_id"])
 
 
-def mail(run_id: str) -> tuple[Path, str]:
-    """The approver's mail and the link in it. Raises SystemExit when none comes."""
+def arrived(look: Callable[[], _Found | None], what: str, see: str) -> _Found:
+    """What a look finds in time. Raises SystemExit when it finds nothing."""
     deadline = time.monotonic() + _MAIL_SECONDS
     while time.monotonic() < deadline:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.2)
+    raise SystemExit(f"no {what} within {_MAIL_SECONDS:.0f} s; see {see}")
+
+
+def mail(run_id: str) -> tuple[Path, str]:
+    """The approver's mail and the link in it. Raises SystemExit when none comes."""
+
+    def look() -> tuple[Path, str] | None:
         for path in sorted((HOME / "outbox").glob("*.eml")):
             message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
             body = message.get_content()
             found = _LINK.search(body)
             if message["To"] == APPROVER and run_id in body and found:
                 return path, found[0]
-        time.sleep(0.2)
-    raise SystemExit(
-        f"no mail to {APPROVER} within {_MAIL_SECONDS:.0f} s; see tunestep status {run_id} --local"
-    )
+        return None
+
+    return arrived(look, f"mail to {APPROVER}", f"tunestep status {run_id} --local")
 
 
 def question() -> int:
     """The number of Slack's message with the buttons. Raises SystemExit when none comes."""
-    deadline = time.monotonic() + _MAIL_SECONDS
-    while time.monotonic() < deadline:
+
+    def look() -> int | None:
         for message in json.loads(tunestep("local", "slack", "--json").stdout):
             if any(block["type"] == "actions" for block in message["blocks"]):
                 return int(message["number"])
-        time.sleep(0.2)
-    raise SystemExit(f"no question in Slack within {_MAIL_SECONDS:.0f} s; see tunestep local slack")
+        return None
+
+    return arrived(look, "question in Slack", "tunestep local slack")
 
 
 def invite(run_id: str, path: Path, link: str, number: int) -> None:

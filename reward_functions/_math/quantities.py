@@ -31,28 +31,9 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _WORDS = {word: value for value, word in enumerate(_ONES)} | {
     word: 10 * value for value, word in enumerate(_TENS, 2)
 }
-_SHARES = {
-    **{
-        "half": 2,
-        "halves": 2,
-        "third": 3,
-        "thirds": 3,
-        "quarter": 4,
-        "quarters": 4,
-        "fourth": 4,
-        "fourths": 4,
-    },
-    **{
-        "fifth": 5,
-        "fifths": 5,
-        "sixth": 6,
-        "sixths": 6,
-        "seventh": 7,
-        "sevenths": 7,
-        "eighth": 8,
-        "eighths": 8,
-    },
-    **{"ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10},
+_ORDINALS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_SHARES = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4} | {
+    part + plural: value for value, part in enumerate(_ORDINALS, 3) for plural in ("", "s")
 }
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 _MAX_WORDS = 16
