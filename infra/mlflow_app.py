@@ -28,13 +28,15 @@ class MlflowApp(Construct):
         app = sagemaker.CfnMlflowApp(
             self,
             "App",
-            name=f"{arns.stack}-metrics",
+            name=names.mlflow_app_name(arns.stack),
             artifact_store_uri=f"s3://{arns.bucket_name}/{names.PREFIX_MLFLOW.rstrip('/')}",
             role_arn=role.role_arn,
             model_registration_mode="AutoModelRegistrationDisabled",
         )
-        # What was measured is kept as long as the records that cite it.
+        # What was measured is kept as long as the records that cite it; and the app can be given no other
+        # role (UpdateMlflowApp), so that without this one nobody could read it.
         app.apply_removal_policy(RemovalPolicy.RETAIN)
+        role.apply_removal_policy(RemovalPolicy.RETAIN)
         app.node.add_dependency(role)
         self.arn = app.attr_arn
 

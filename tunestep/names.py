@@ -147,6 +147,10 @@ def evidence_table_name(stack: str) -> str:
     return f"{stack}-evidence"
 
 
+def mlflow_app_name(stack: str) -> str:
+    return f"{stack}-metrics"
+
+
 def topic_name(stack: str) -> str:
     return f"{stack}-notices"
 

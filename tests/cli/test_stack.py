@@ -97,7 +97,7 @@ def test_the_doctor_finds_what_a_laptop_s_port_lacks_and_exits_1(stack: Stack) -
     assert found.code == 1
     assert [one["check"] for one in found.json["diagnoses"] if one["state"] == "broken"] == ["bootstrap"]
     shown = stack("doctor", "--check", "bootstrap")
-    assert (shown.code, "npx --no-install cdk bootstrap aws://" in shown.out) == (1, True)
+    assert (shown.code, "tunestep deploy --bootstrap --region" in shown.out) == (1, True)
     assert stack("doctor", "--check", "machine").code == 0
     assert "there is no check 'nothing'" in stack("doctor", "--check", "nothing").err
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cfnlint.api import lint_all
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from infra.definition import resolve
 from infra.rewards import architecture, deployed
@@ -89,7 +90,11 @@ def test_functions_join_the_network_of_the_settings_and_rewards_none(full_templa
 @pytest.fixture(scope="module")
 def with_app(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("app")
-    (folder / "tunestep.yaml").write_text("mlflow_app: create\n")
+    (folder / "tunestep.yaml").write_text(
+        "mlflow_app: create\n"
+        "tags: {team: research, cost-center: '42'}\n"
+        "permissions_boundary: arn:aws:iam::123456789012:policy/platform/boundary\n"
+    )
     done = run_app(folder)
     assert done.returncode == 0, done.stderr
     read: dict[str, Any] = json.loads((folder / "cdk.out" / "tunestep.template.json").read_text())
@@ -338,10 +343,33 @@ def test_a_customer_s_key_protects_table_bucket_and_topic(full_template: dict[st
     assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key.kms_key
 
 
-def test_tags_of_the_settings_are_on_what_can_be_tagged(full_template: dict[str, Any]) -> None:
-    for type_ in ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::StepFunctions::StateMachine"):
-        for properties in of_type(full_template, type_).values():
-            assert {"Key": "team", "Value": "research"} in properties["Tags"]
+def _taggable(type_: str) -> bool:
+    """By the resource type's own schema, as CloudFormation publishes it."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-west-2", type_).schema
+    return bool(schema["tagging"]["taggable"])
+
+
+def _tags(properties: dict[str, Any]) -> dict[str, str]:
+    tags = properties.get("Tags", {})
+    return tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
+
+
+@pytest.mark.parametrize("which", ["full_template", "with_app"])
+def test_tags_of_the_settings_are_on_everything_that_can_be_tagged(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    resources = request.getfixturevalue(which)["Resources"]
+    wanted = {"team": "research", "cost-center": "42"}
+    taggable = {id_: one for id_, one in resources.items() if _taggable(one["Type"])}
+    assert len({one["Type"] for one in taggable.values()}) > 10
+    assert [
+        id_ for id_, one in taggable.items() if not wanted.items() <= _tags(one["Properties"]).items()
+    ] == []
+
+
+def test_a_permissions_boundary_is_on_the_role_of_an_app_too(with_app: dict[str, Any]) -> None:
+    for role in of_type(with_app, "AWS::IAM::Role").values():
+        assert role["PermissionsBoundary"] == "arn:aws:iam::123456789012:policy/platform/boundary"
 
 
 def test_the_machine_is_logged_without_data_and_traced(template: dict[str, Any]) -> None:
@@ -446,12 +474,28 @@ def test_dead_letters_are_encrypted_take_tls_only_and_stay_14_days(
     ]
 
 
-def test_what_outlives_the_stack_is_what_destroy_says(template: dict[str, Any]) -> None:
-    kept = {
-        resource["Type"]
-        for resource in template["Resources"].values()
-        if resource.get("DeletionPolicy") == "Retain"
+def _kept(template: dict[str, Any]) -> dict[str, str]:
+    """Type by logical id of what outlives the stack."""
+    return {
+        id_: resource["Type"]
+        for id_, resource in template["Resources"].items()
+        if resource.get("DeletionPolicy") not in (None, "Delete")
     }
+
+
+def test_an_app_of_the_stack_s_own_outlives_it_with_its_role_and_destroy_says_so(
+    template: dict[str, Any], with_app: dict[str, Any]
+) -> None:
+    added = {id_: type_ for id_, type_ in _kept(with_app).items() if id_ not in _kept(template)}
+    assert sorted(added.values()) == ["AWS::IAM::Role", "AWS::SageMaker::MlflowApp"]
+    (properties,) = of_type(with_app, "AWS::SageMaker::MlflowApp").values()
+    assert properties["RoleArn"]["Fn::GetAtt"][0] in added
+    assert f"MLflow app {properties['Name']}" in str(leftovers("tunestep", "BUCKET", mlflow_app=True))
+    assert "MLflow" not in str(leftovers("tunestep", "BUCKET"))
+
+
+def test_what_outlives_the_stack_is_what_destroy_says(template: dict[str, Any]) -> None:
+    kept = set(_kept(template).values())
     assert kept == {"AWS::S3::Bucket", "AWS::DynamoDB::Table"}
     tables = {table["TableName"] for table in of_type(template, "AWS::DynamoDB::Table").values()}
     said = str(leftovers("tunestep", "BUCKET"))

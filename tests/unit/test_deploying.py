@@ -1,6 +1,8 @@
 """`tunestep deploy` and `destroy`: the command that is printed is the one that runs, and what is refused."""
 
+import io
 import json
+import os
 import shlex
 import stat
 from collections.abc import Iterator
@@ -27,6 +29,14 @@ process.exit(Number(process.env.SPY_EXIT || 0));
 """
 
 
+NO_RUNS: Answers = {"ListExecutions": {"executions": []}, "Query": {"Items": []}}
+
+
+def running(*executions: str) -> dict[str, Any]:
+    shape = {"executionArn": "e", "stateMachineArn": "m", "status": "RUNNING", "startDate": 0}
+    return {"executions": [{**shape, "name": name} for name in executions]}
+
+
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone, with a space in its name, whose CDK writes down what it was asked for."""
@@ -43,12 +53,42 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def account() -> Iterator[tuple[Answers, Clients]]:
+    answers: Answers = {}
+    with pytest.MonkeyPatch.context() as patch:
+        yield answers, answering(answers, patch)
+
+
+@pytest.fixture
+def here(account: tuple[Answers, Clients], monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """An account without runs, which every profile leads to; its answers."""
+    answers, clients = account
+    answers.update(NO_RUNS)
+
+    def opened(*, stack: str, profile: str | None, region: str | None, **_: Any) -> Target:
+        place = region or "us-west-2"
+        flag = f"--stack {stack}" + (f" --profile {profile}" if profile else "") + f" --region {place}"
+        return Target(stack=stack, region=place, account="1" * 12, clients=clients, flag=flag)
+
+    monkeypatch.setattr(deploy, "open_target", opened)
+    return answers
+
+
+def without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
 def seen(clone: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((clone / "seen.json").read_text())
     return found
 
 
-def test_what_is_printed_is_what_runs(clone: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_is_printed_is_what_runs(clone: Path, here: Answers, capfd: pytest.CaptureFixture[str]) -> None:
     Path("my stage.yaml").write_text("stack: tunestep-staging\nregion: us-west-2\n")
     done = tunestep(
         capfd, "deploy", "--settings", "my stage.yaml", "--profile", "p", "--", "--require-approval", "never"
@@ -86,11 +126,46 @@ def test_wrong_settings_are_all_told_before_anything_starts(
 
 
 def test_cdk_s_failure_is_the_command_s(
-    clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clone: Path, here: Answers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SPY_EXIT", "3")
     done = tunestep(capsys, "deploy")
     assert (done.code, "exit code 3" in done.err) == (1, True)
+    assert "Next:" not in done.out
+
+
+def test_missing_credentials_are_told_before_cdk_starts(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_credentials(monkeypatch)
+    for arguments in (["deploy"], ["deploy", "--bootstrap"], ["destroy", "--yes"]):
+        done = tunestep(capsys, *arguments, "--region", "us-west-2")
+        assert done.code == 1
+        assert "no AWS credentials for stack tunestep: name a profile with --profile" in done.err
+    assert not (clone / "seen.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [["deploy"], ["deploy", "--bootstrap"], ["destroy", "--yes"]])
+def test_credentials_of_another_account_than_the_settings_name_are_refused(
+    arguments: list[str], clone: Path, here: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("tunestep.yaml").write_text('account: "222222222222"\nregion: us-west-2\n')
+    done = tunestep(capsys, *arguments)
+    assert done.code == 2
+    assert "for account 222222222222, and these credentials are of 111111111111" in done.err
+    assert not (clone / "seen.json").exists()
+
+
+def test_an_account_is_bootstrapped_by_the_pinned_cdk(
+    clone: Path, here: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = tunestep(capfd, "deploy", "--bootstrap", "--profile", "p", "--", "--termination-protection")
+    assert done.code == 0, done.err
+    assert seen(clone)["argv"] == [
+        *("bootstrap", "aws://111111111111/us-west-2"),
+        *("--profile", "p", "--termination-protection"),
+    ]
+    assert "Next: tunestep deploy, with the same options" in done.out
 
 
 @pytest.mark.parametrize(
@@ -132,13 +207,6 @@ def item(**fields: str) -> dict[str, Any]:
     return {name: {"S": value} for name, value in fields.items()}
 
 
-@pytest.fixture(scope="module")
-def account() -> Iterator[tuple[Answers, Clients]]:
-    answers: Answers = {}
-    with pytest.MonkeyPatch.context() as patch:
-        yield answers, answering(answers, patch)
-
-
 @pytest.mark.parametrize(
     ("executions", "items", "named"),
     [
@@ -157,11 +225,8 @@ def test_a_stack_is_not_deleted_while_a_run_is_under_way(
     account: tuple[Answers, Clients],
 ) -> None:
     answers, clients = account
-    shape = {"executionArn": "e", "stateMachineArn": "m", "status": "RUNNING", "startDate": 0}
     answers["ListExecutions"] = (
-        Refused("StateMachineDoesNotExist")
-        if executions is None
-        else {"executions": [{**shape, "name": name} for name in executions]}
+        Refused("StateMachineDoesNotExist") if executions is None else running(*executions)
     )
     answers["Query"] = Refused("ResourceNotFoundException") if items is None else {"Items": items}
     target = Target(
@@ -174,6 +239,93 @@ def test_a_stack_is_not_deleted_while_a_run_is_under_way(
         deploy._no_live_runs(target)
     assert refused.value.message.startswith(f"{len(named)} run is under way: {named[0]}.")
     assert "tunestep stop RUN --stack tunestep" in refused.value.message
+
+
+def test_a_stack_is_deleted_by_cdk_after_its_name_was_typed(
+    clone: Path, here: Answers, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("tunestep.yaml").write_text("stack: tunestep-staging\nregion: us-west-2\nmlflow_app: create\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("tunestep-staging\n"))
+    done = tunestep(capfd, "destroy", "--stack", "tunestep-staging", "--profile", "p")
+    assert done.code == 0, done.err
+    settings_file = Path("tunestep.yaml").absolute()
+    assert seen(clone)["argv"] == [
+        *(
+            "destroy",
+            "tunestep-staging",
+            "--context",
+            f"settings={settings_file}",
+            "--profile",
+            "p",
+            "--force",
+        )
+    ]
+    stays, asks = done.out.index("What stays"), done.out.index("Type tunestep-staging to delete it")
+    assert stays < asks < done.out.index("bin/cdk destroy") < done.out.index("is deleted")
+    assert "from 111111111111 us-west-2" in done.out
+    for kept in (
+        "bucket tunestep-staging-111111111111-us-west-2",
+        "table tunestep-staging-runs",
+        "-evidence",
+    ):
+        assert kept in done.out
+    assert "MLflow app tunestep-staging-metrics" in done.out
+
+
+def test_nothing_is_deleted_without_the_very_name(
+    clone: Path, here: Answers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for typed, said in (("tunestep-prod\n", "that is another name"), ("", "--yes asks nothing")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        done = tunestep(capsys, "destroy")
+        assert (done.code, said in done.err, "nothing was deleted" in done.err) == (1, True, True)
+        assert not (clone / "seen.json").exists()
+
+
+@pytest.mark.parametrize("how", ["--yes", "--dry-run"])
+def test_neither_yes_nor_a_dry_run_lets_a_stack_be_deleted_while_a_run_is_under_way(
+    how: str, clone: Path, here: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here["ListExecutions"] = running("r-live")
+    done = tunestep(capsys, "destroy", how)
+    assert done.code == 1
+    assert "1 run is under way: r-live. Nothing was deleted." in done.err
+    assert "tunestep stop RUN --stack tunestep" in done.err
+    assert not (clone / "seen.json").exists()
+
+
+def test_a_dry_run_of_a_deletion_says_what_stays_and_runs_nothing(
+    clone: Path, here: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = tunestep(capsys, "destroy", "--dry-run")
+    assert (done.code, "What stays" in done.out, "destroy tunestep --force)" in done.out) == (0, True, True)
+    assert "is deleted" not in done.out
+    assert not (clone / "seen.json").exists()
+
+
+def test_a_deletion_that_cdk_could_not_end_is_not_called_one(
+    clone: Path, here: Answers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPY_EXIT", "1")
+    done = tunestep(capsys, "destroy", "--yes")
+    assert (done.code, "exit code 1" in done.err, "is deleted" in done.out) == (1, True, False)
+
+
+def test_nothing_is_deleted_when_runs_cannot_be_looked_for(
+    clone: Path, here: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here["ListExecutions"] = Refused("AccessDeniedException")
+    done = tunestep(capsys, "destroy", "--yes")
+    assert (done.code, "could not look for runs of stack tunestep" in done.err) == (1, True)
+    assert not (clone / "seen.json").exists()
+
+
+def test_the_stack_that_is_named_has_to_be_that_of_the_settings(
+    clone: Path, here: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = tunestep(capsys, "destroy", "--stack", "tunestep-prod", "--yes")
+    assert (done.code, "name the file of that stage with --settings" in done.err) == (2, True)
+    assert not (clone / "seen.json").exists()
 
 
 def test_everything_that_stays_is_named_with_the_commands_that_remove_it() -> None:

@@ -1,6 +1,5 @@
 """``tunestep deploy`` and ``tunestep destroy``: the pinned CDK command, checked first and printed."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from tunestep.cli.target import Target, open_target
 from tunestep.operate import deploying
 from tunestep.operate.deploying import CannotDeploy, CdkCommand
 from tunestep.operate.leftovers import leftovers
-from tunestep.settings import DEFAULT_FILE, Settings, check
+from tunestep.settings import CREATE, DEFAULT_FILE, Settings, check
 
 _MOST_NAMED = 10
 
@@ -40,12 +39,15 @@ def _with_options(function: Any) -> Any:
 
 @click.command(context_settings={"ignore_unknown_options": False})
 @_with_options
+@click.option("--bootstrap", is_flag=True, help="Prepare account and region for CDK, once; deploys nothing.")
 @click.argument("cdk_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- CDK OPTIONS]")
 def deploy(
+    *,
     profile: str | None,
     region: str | None,
     settings_file: Path | None,
     dry_run: bool,
+    bootstrap: bool,
     cdk_options: tuple[str, ...],
 ) -> None:
     """Deploy the stack of the settings file with the pinned CDK command, which is printed first.
@@ -53,13 +55,25 @@ def deploy(
     What stands behind -- goes to CDK as it is, for example: tunestep deploy -- --require-approval never
     """
     file, settings = _settings(settings_file)
+    node = _node()
     region = region or settings.region
-    if settings.account and not dry_run:
-        _same_account(settings, profile, region)
-    made = _command("deploy", settings.stack, file=file, profile=profile, region=region, extra=cdk_options)
+    target = _target(settings, profile, region) if bootstrap or not dry_run else None
+    region = target.region if target else region
+    verb: deploying.Verb = "bootstrap" if bootstrap else "deploy"
+    made = deploying.command(
+        verb,
+        _place(target) if bootstrap and target else settings.stack,
+        settings_file=None if bootstrap else file,
+        profile=profile,
+        region=region,
+        extra=cdk_options,
+        root=deploying.REPOSITORY,
+        node_path=node,
+    )
     _run(made, dry_run)
-    out = render.console()
-    out.print(f"Next: tunestep doctor --stack {settings.stack}" + (f" --region {region}" if region else ""))
+    if target:
+        following = "deploy, with the same options" if bootstrap else f"doctor {target.flag}"
+        render.console().print(f"Next: tunestep {following}", soft_wrap=True)
 
 
 @click.command()
@@ -85,21 +99,23 @@ def destroy(
             f"{file or 'the default settings'} are those of stack {settings.stack}, not of {stack}: name the "
             "file of that stage with --settings"
         )
-    target = open_target(
-        local=False,
-        stack=settings.stack,
-        profile=profile,
-        region=region or settings.region,
-        settings_file=str(file) if file else None,
-    )
+    node = _node()
+    target = _target(settings, profile, region or settings.region)
     _no_live_runs(target)
-    made = _command("destroy", target.stack, file=file, profile=profile, region=target.region)
-    _say_what_stays(target)
+    made = deploying.command(
+        "destroy",
+        target.stack,
+        settings_file=file,
+        profile=profile,
+        region=target.region,
+        root=deploying.REPOSITORY,
+        node_path=node,
+    )
+    _say_what_stays(target, settings)
     if not (yes or dry_run):
-        asked = click.prompt(f"Type {target.stack} to delete it from {target.account} {target.region}")
-        if asked != target.stack:
-            raise CliError("that is another name; nothing was deleted", code=1)
+        _ask_for_the_name(target)
     _run(made, dry_run)
+    render.console().print(f"{target.stack} is deleted; what stays is named above.", soft_wrap=True)
 
 
 def _settings(named: Path | None) -> tuple[Path | None, Settings]:
@@ -122,41 +138,34 @@ def _settings(named: Path | None) -> tuple[Path | None, Settings]:
     return file, check({} if document is None else document)
 
 
-def _command(
-    verb: deploying.Verb,
-    stack: str,
-    *,
-    file: Path | None,
-    profile: str | None,
-    region: str | None,
-    extra: Sequence[str] = (),
-) -> CdkCommand:
+def _node() -> str:
+    """The program that runs CDK's command, which is the pinned one. Raises CliError where either lacks."""
     try:
         deploying.check_cdk(deploying.REPOSITORY)
-        node = deploying.node_program()
+        return deploying.node_program()
     except CannotDeploy as fault:
         raise CliError(str(fault), code=1) from None
-    return deploying.command(
-        verb,
-        stack,
-        settings_file=file,
-        profile=profile,
-        region=region,
-        extra=extra,
-        root=deploying.REPOSITORY,
-        node_path=node,
-    )
 
 
-def _same_account(settings: Settings, profile: str | None, region: str | None) -> None:
+def _place(target: Target) -> str:
+    if not target.region:
+        raise CliError("say which region is to be prepared: --region NAME")
+    return f"aws://{target.account}/{target.region}"
+
+
+def _target(settings: Settings, profile: str | None, region: str | None) -> Target:
+    """Where it would be deployed. CDK says of missing credentials, after its synthesis, that it cannot
+    "resolve AWS account", so they are looked for here. Raises CliError for another account than that of the
+    settings."""
     target = open_target(
         local=False, stack=settings.stack, profile=profile, region=region, settings_file=None
     )
-    if target.account != settings.account:
+    if settings.account and target.account != settings.account:
         raise CliError(
             f"the settings are for account {settings.account}, and these credentials are of "
             f"{target.account}: choose another --profile or --settings"
         )
+    return target
 
 
 def _run(made: CdkCommand, dry_run: bool) -> None:
@@ -208,10 +217,19 @@ def _unended(target: Target) -> list[str]:
         raise
 
 
-def _say_what_stays(target: Target) -> None:
+def _say_what_stays(target: Target, settings: Settings) -> None:
     out = render.console()
     out.print("What stays, and how it is removed for good:")
-    for one in leftovers(target.stack, target.bucket):
-        out.print(f"  {one.what}: {one.why}")
+    for one in leftovers(target.stack, target.bucket, mlflow_app=settings.mlflow_app == CREATE):
+        out.print(f"  {one.what}: {one.why}", soft_wrap=True)
         for line in one.commands:
-            out.print(f"    {line}")
+            out.print(f"    {line}", soft_wrap=True)
+
+
+def _ask_for_the_name(target: Target) -> None:
+    try:
+        asked = click.prompt(f"Type {target.stack} to delete it from {target.account} {target.region}")
+    except click.Abort:
+        raise CliError("the name was not typed; nothing was deleted. --yes asks nothing", code=1) from None
+    if asked != target.stack:
+        raise CliError("that is another name; nothing was deleted", code=1)

@@ -205,8 +205,8 @@ def _deployed(stack: str, profile: str | None, region: str | None) -> Target:
             account = clients.sts.get_caller_identity()["Account"]
         except NoCredentialsError:
             raise CliError(
-                f"no AWS credentials for stack {stack}: name a profile with --profile, "
-                "or use --local for this machine",
+                f"no AWS credentials for stack {stack}: name a profile with --profile. Without an account "
+                "everything but deploying works on this machine, with --local in place of --stack",
                 code=1,
             ) from None
     flag = f"--stack {stack}"

@@ -23,7 +23,7 @@ SCRIPT = CDK / "bin" / "cdk"
 NODE_MAJOR = 22
 """What package.json asks for."""
 
-Verb = Literal["deploy", "destroy", "diff", "synth"]
+Verb = Literal["bootstrap", "deploy", "destroy"]
 
 
 class CannotDeploy(RuntimeError):  # noqa: N818
@@ -53,7 +53,7 @@ class CdkCommand:
 
 def command(
     verb: Verb,
-    stack: str,
+    what: str,
     *,
     settings_file: Path | None,
     profile: str | None,
@@ -62,8 +62,11 @@ def command(
     root: Path = REPOSITORY,
     node_path: str | None = None,
 ) -> CdkCommand:
-    """``extra`` goes to CDK as it is, behind everything else. ``node_path`` as node_program gives it."""
-    arguments = [node_path or "node", str(SCRIPT), verb, stack]
+    """``what`` is a stack, or for ``bootstrap`` a place (``aws://ACCOUNT/REGION``).
+
+    ``extra`` goes to CDK as it is, behind everything else. ``node_path`` as node_program gives it.
+    """
+    arguments = [node_path or "node", str(SCRIPT), verb, what]
     if settings_file:
         # An absolute path, because CDK runs the app in the repository's folder.
         arguments += ["--context", f"settings={settings_file.absolute()}"]

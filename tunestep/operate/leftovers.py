@@ -13,10 +13,20 @@ class Leftover(NamedTuple):
     commands: tuple[str, ...]
 
 
-def leftovers(stack: str, bucket: str) -> tuple[Leftover, ...]:
-    """In the order in which they would be removed."""
+def leftovers(stack: str, bucket: str, *, mlflow_app: bool = False) -> tuple[Leftover, ...]:
+    """In the order in which they would be removed. ``mlflow_app``: whether the stack made one of its own."""
     runs, evidence = names.table_name(stack), names.evidence_table_name(stack)
+    metrics = Leftover(
+        f"MLflow app {names.mlflow_app_name(stack)} and its role",
+        "the metrics of runs",
+        (
+            "aws sagemaker list-mlflow-apps",
+            "aws sagemaker delete-mlflow-app --arn ARN",
+            "IAM console, the role named in the app: Delete",
+        ),
+    )
     return (
+        *([metrics] if mlflow_app else []),
         Leftover(
             f"bucket {bucket}",
             "your data, the models and the records of runs",

@@ -25,7 +25,7 @@ def bootstrap(stack: Stack) -> Iterator[Diagnosis]:
         yield skipped(BOOTSTRAP, "a laptop needs no bootstrap.")
         return
     answer = ask(stack.clients.other("ssm").get_parameter, Name=BOOTSTRAP)
-    fix = f"npx --no-install cdk bootstrap aws://{stack.account}/{stack.region}"
+    fix = f"tunestep deploy --bootstrap --region {stack.region}, with credentials of {stack.account}"
     if answer.problem == "absent" or "ParameterNotFound" in answer.message:
         yield broken(BOOTSTRAP, "the account is not bootstrapped for CDK in this region.", fix)
         return
