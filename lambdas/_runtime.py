@@ -61,7 +61,8 @@ def handler(event_type: type[EventT], function: Callable[[Context, EventT], Any]
         try:
             result = _call(event_type, function, event)
         except TunestepError as fault:
-            logger.warning("ended with a named error", extra={"error": fault.name, "cause": str(fault)})
+            cause = {} if fault.names_a_person else {"cause": str(fault)}
+            logger.warning("ended with a named error", extra={"error": fault.name, **cause})
             name = "TransientFaults" if isinstance(fault, TransientFault) else "NamedErrors"
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
             raise

@@ -146,6 +146,8 @@ class DirectDecision(msgspec.Struct, frozen=True, kw_only=True):
 class DecisionRefused(TunestepError):  # noqa: N818
     """The decision cannot be taken: nothing asks for it, or something is missing."""
 
+    names_a_person = True
+
 
 def decide_directly(context: Context, event: DirectDecision) -> dict[str, Any]:
     """The laptop's command line: recorded as unverified, whatever the caller says. Raises as decide does."""

@@ -4,12 +4,18 @@ The class name is the error name: a Lambda that raises one of these reports it t
 ``Error`` (AWS Lambda developer guide, "Lambda function errors in Step Functions").
 """
 
+from typing import ClassVar
+
 CAUSE_LIMIT = 2048
 """Longest failure reason, in characters, that a run's document carries."""
 
 
 class TunestepError(Exception):
     """Base of every named error. The message says what is wrong, where, and what to do next."""
+
+    names_a_person: ClassVar[bool] = False
+    """Whether the message may hold who it was and what they wrote, which belongs into the record of a run
+    and into no log."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message[:CAUSE_LIMIT])
@@ -34,6 +40,8 @@ class RewardNotCertified(TunestepError):  # noqa: N818
 class ApprovalDeclined(TunestepError):  # noqa: N818
     """A person declined."""
 
+    names_a_person = True
+
 
 class ApprovalExpired(TunestepError):  # noqa: N818
     """Nobody decided in time."""
@@ -53,6 +61,8 @@ class TrainingJobStopped(TunestepError):  # noqa: N818
 
 class StoppedByUser(TunestepError):  # noqa: N818
     """Somebody asked for the run to be stopped."""
+
+    names_a_person = True
 
 
 class DuplicateRun(TunestepError):  # noqa: N818

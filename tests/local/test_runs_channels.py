@@ -190,6 +190,18 @@ def test_an_address_is_confirmed_with_the_mail_s_link(office: Office) -> None:
     )
 
 
+def test_logs_tell_of_the_run_and_of_no_person_but_by_the_approver_s_id(office: Office) -> None:
+    run_id = office.asks("logged")
+    link, reason = office.links(run_id)["bob"], "Ask my neighbour Xanthippe."
+    form = {"decision": "DECLINED", "reason": reason, "agree": "yes"}
+    assert requests.post(link, data=form, timeout=10, allow_redirects=False).status_code == 303
+    assert reason in office.laptop.ended(run_id)["cause"]
+    logs = [p.read_text(encoding="utf-8") for p in (office.laptop.home / "functions").glob("*/log.txt")]
+    assert len(logs) > 5
+    for private in ("@example.com", "U0ANN", "U0BOB", "Xanthippe"):
+        assert not [log for log in logs if private in log], private
+
+
 def test_secrets_are_where_they_may_be_and_nowhere_else(office: Office) -> None:
     run_id = office.asks("secrets")
     laptop = office.laptop

@@ -1,6 +1,7 @@
 """The handlers: every verb loads, faults are told apart, direct answers are data."""
 
 import importlib
+import io
 import json
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.support.run_world import RUN_ID, World, execution_arn, world
 from tunestep import errors, names
+from tunestep.approvals import DecisionRefused
 
 LAMBDA = SimpleNamespace(
     function_name="f",
@@ -28,6 +30,15 @@ def w(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with world() as made:
         monkeypatch.setattr(runtime, "context", lambda: made.context)
         yield made
+
+
+@pytest.fixture
+def log(w: World, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the functions log from now on; their handler has the stream of the process that loaded it."""
+    written = io.StringIO()
+    runtime = importlib.import_module("lambdas._runtime")
+    monkeypatch.setattr(runtime.logger.registered_handler, "stream", written)
+    return written
 
 
 def _handler(verb: str) -> Any:
@@ -115,8 +126,40 @@ def test_a_forged_document_is_an_error_of_the_request(w: World) -> None:
     assert {"$.plan", "$.approval.decision"} <= {finding["where"] for finding in answer["findings"]}
 
 
-def test_no_handler_logs_a_token(w: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_of_the_log_says_which_run_state_and_function(w: World, log: io.StringIO) -> None:
+    with pytest.raises(errors.ServiceFault):
+        _handler("validate")({**_step(), "document": 7}, LAMBDA)
+    line = json.loads(log.getvalue())
+    assert (line["run_id"], line["state"], line["function_name"]) == (RUN_ID, "S", "f")
+    assert (line["error"], line["level"]) == ("ServiceFault", "WARNING")
+    assert "not one that this function knows" in line["cause"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        errors.ApprovalDeclined('mallory declined: "call me under 555 0199"'),
+        errors.StoppedByUser("Stopped by mallory."),
+        DecisionRefused("mallory is not among the approvers of stack tunestep."),
+    ],
+)
+def test_who_decided_or_stopped_and_what_they_wrote_is_in_no_log(
+    fault: errors.TunestepError, w: World, log: io.StringIO
+) -> None:
+    from lambdas import _runtime  # noqa: PLC0415
+    from tunestep.context import StepEvent  # noqa: PLC0415
+
+    def failing(*_: Any) -> None:
+        raise fault
+
+    with pytest.raises(type(fault), match="mallory"):
+        _runtime.handler(StepEvent, failing)(_step(), LAMBDA)
+    assert json.loads(log.getvalue())["error"] == fault.name
+    assert "mallory" not in log.getvalue() and "555" not in log.getvalue()
+
+
+def test_no_handler_logs_a_token(w: World, log: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     w.begin()
     event = _step(plan={"ok": True, "sha256": (w.runs.run(RUN_ID) or {})["plan_sha256"]})
     _handler("request_approval")(event | {"task_token": "secret-token"}, LAMBDA)
-    assert "secret-token" not in capsys.readouterr().out
+    assert "secret-token" not in log.getvalue() + capsys.readouterr().out
