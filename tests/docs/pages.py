@@ -1,7 +1,9 @@
 """The pages that a user reads, taken apart into commands, code blocks and links."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +14,9 @@ PAGES = [
     ROOT / "reward_functions" / "README.md",
     *sorted((ROOT / "examples").glob("*/README.md")),
 ]
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# A block within a list is indented, and ends at a fence as long as the one that began it (CommonMark 4.5).
+_BLOCK = re.compile(r"^([ >]*)(`{3,}|~{3,})([^\n`]*)\n(.*?)^[ >]*\2[ ]*$\n?", re.MULTILINE | re.DOTALL)
+_SPAN = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -23,18 +27,42 @@ class Block(NamedTuple):
     text: str
 
 
-def blocks(language: str) -> list[Block]:
+def blocks_of(page: str, text: str) -> list[Block]:
+    """Every fenced block of a page, as it would be copied: without the indent of a list that it stands in."""
+    return [Block(page, kind.strip(), dedent(inside)) for _, _, kind, inside in _BLOCK.findall(text)]
+
+
+def every_block() -> list[Block]:
     return [
-        Block(str(page.relative_to(ROOT)), kind, text)
+        block
         for page in PAGES
-        for kind, text in _BLOCK.findall(page.read_text(encoding="utf-8"))
-        if kind == language
+        for block in blocks_of(str(page.relative_to(ROOT)), page.read_text(encoding="utf-8"))
     ]
+
+
+def blocks(language: str) -> list[Block]:
+    return [block for block in every_block() if block.language == language]
+
+
+def lines(block: Block) -> list[str]:
+    """The commands of a block, one a line: what is continued by a backslash is put together."""
+    return [line for line in re.sub(r"\s*\\\n\s*", " ", block.text).splitlines() if line]
 
 
 def commands() -> list[tuple[str, str]]:
     """(page, command) of every line of every console block, in order."""
-    return [(block.page, line) for block in blocks("console") for line in block.text.splitlines() if line]
+    return [(block.page, line) for block in blocks("console") for line in lines(block)]
+
+
+def without_blocks(page: Path) -> str:
+    return _BLOCK.sub("", page.read_text(encoding="utf-8"))
+
+
+def spans() -> Iterator[tuple[str, str]]:
+    """(page, code) of all code that stands within a sentence or a table, put on one line."""
+    for page in PAGES:
+        for code in _SPAN.findall(without_blocks(page)):
+            yield str(page.relative_to(ROOT)), " ".join(code.split())
 
 
 def links() -> list[tuple[Path, str]]:

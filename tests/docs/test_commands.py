@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, Block, blocks, commands
+from tests.docs.pages import ROOT, Block, blocks, commands, lines
 from tests.local.conftest import assembly
 from tests.local.laptop import Laptop
 
@@ -27,7 +27,9 @@ NOT_RUN = {
     ),
     "make cdk": "downloads; tests/infra/test_synthesis.py installs the same lock",
     ".venv/bin/tunestep deploy --dry-run": "needs `make cdk`; tests/unit/test_deploying.py runs it",
-    "npx --no-install cdk bootstrap aws://111122223333/us-west-2": "needs an AWS account",
+    ".venv/bin/tunestep deploy --bootstrap --profile PROFILE --region us-west-2": (
+        "needs an AWS account; tests/unit/test_deploying.py runs it with a CDK that notes what it is asked"
+    ),
     ".venv/bin/tunestep deploy --profile PROFILE --region us-west-2": (
         "needs an AWS account; tests/unit/test_deploying.py runs it with a CDK that notes what it is asked"
     ),
@@ -40,11 +42,19 @@ NOT_RUN = {
     ".venv/bin/tunestep probe --stack tunestep --profile PROFILE --region us-west-2 --spend-cap-usd 20": (
         "needs an AWS account; tests/local/test_probe.py runs it on the laptop cloud"
     ),
-    "tunestep run examples/sft/request.json --stack tunestep --profile PROFILE --region us-west-2": (
-        "needs an AWS account; tests/cli/test_stack.py runs it against the laptop's port"
+    (
+        ".venv/bin/tunestep run examples/sft/request.json"
+        " --stack tunestep --profile PROFILE --region us-west-2"
+    ): "needs an AWS account; tests/cli/test_stack.py runs it against the laptop's port",
+    ".venv/bin/tunestep run examples/rlaif/request.json --local": (
+        "takes minutes; tests/local/test_training_rlaif.py trains so for seconds"
     ),
+    (
+        ".venv/bin/tunestep run examples/approval/request.json --local"
+        " --settings examples/approval/tunestep.yaml"
+    ): "waits for a person; tests/local/test_demo_approval.py is the person",
 }
-SHOWN = [block for block in blocks("console") if set(block.text.splitlines()) - set(NOT_RUN)]
+SHOWN = [block for block in blocks("console") if set(lines(block)) - set(NOT_RUN)]
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +98,12 @@ def test_a_demo_makes_a_model(target: str, example: str, environment: dict[str, 
 
 @pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.page)
 def test_the_commands_of_a_block_work(block: Block, environment: dict[str, str]) -> None:
-    lines = [line for line in block.text.splitlines() if line not in NOT_RUN]
-    ended = bash("\n".join(lines), environment)
+    """A run that another page has shown before ends as DuplicateRun, with the results of the first."""
+    ended = bash("\n".join(line for line in lines(block) if line not in NOT_RUN), environment)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
 
 
 def test_what_is_not_run_is_still_shown_and_little() -> None:
-    shown = [line for _, line in commands()]
-    assert set(NOT_RUN) <= set(shown)
-    assert len(NOT_RUN) == 15
+    assert set(NOT_RUN) <= {line for _, line in commands()}
+    assert len(NOT_RUN) == 17
