@@ -6,14 +6,22 @@ import msgspec
 
 from tunestep.durations import PATTERN
 
-_TAG = r"\A[A-Za-z0-9 _.:/=+@-]{1,128}\Z"
+_Tag = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A[A-Za-z0-9 _.:/=+@-]{1,128}\Z",
+        description="1 to 128 letters, digits, spaces and _ . : / = + @ -",
+    ),
+]
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The most of tokens, of the jobs' time and of US dollars; what is left out has no limit."""
 
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    max_runtime: Annotated[str, msgspec.Meta(pattern=PATTERN)] | None = None
+    max_runtime: (
+        Annotated[str, msgspec.Meta(pattern=PATTERN, description="a duration like 90s, 45m, 6h or 3d")] | None
+    ) = None
     max_cost_usd: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
@@ -32,7 +40,7 @@ class TagAllowances(
 class ListedValue(TagAllowances, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A value of a tag that has a budget of its own."""
 
-    value: Annotated[str, msgspec.Meta(pattern=_TAG)]
+    value: _Tag
 
 
 class TagBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -42,7 +50,7 @@ class TagBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     gets a new budget by thinking of a new value. It has to be said, ``{}`` for no limit.
     """
 
-    tag: Annotated[str, msgspec.Meta(pattern=_TAG)]
+    tag: _Tag
     values: tuple[ListedValue, ...] = ()
     others: TagAllowances
 

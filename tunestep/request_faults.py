@@ -117,6 +117,8 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
     """Whether the value is of the JSON type that ``kind`` is read from; true is no number."""
     if isinstance(kind, inspect.Metadata):
         return _fits(value, kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return any(_fits(value, item) for item in kind.types)
     for kinds, classes, _ in _JSON_TYPES:
         if isinstance(kind, kinds):
             return isinstance(value, classes) and (kinds is inspect.BoolType or not isinstance(value, bool))
@@ -137,7 +139,7 @@ def _expected(kind: inspect.Type) -> str:
 
 def _wrong_type(value: Any, kind: inspect.Type, path: str) -> Finding:
     fix = ""
-    if isinstance(kind, inspect.StrType) and isinstance(value, int | float) and not isinstance(value, bool):
+    if _fits("", kind) and isinstance(value, int | float) and not isinstance(value, bool):
         fix = "Put it in quotes."
     return error("WRONG_TYPE", path, f"must be {_expected(kind)}, got {kind_of(value)}.", fix)
 
@@ -174,7 +176,7 @@ def _union_faults(value: Any, kind: inspect.UnionType, path: str) -> Iterator[Fi
         if _fits(value, item):
             yield from _faults(value, item, path)
             return
-    yield error("WRONG_TYPE", path, f"must be {_expected(kind)}, got {kind_of(value)}.")
+    yield _wrong_type(value, kind, path)
 
 
 def _map_faults(value: Any, kind: inspect.DictType, path: str) -> Iterator[Finding]:

@@ -61,10 +61,35 @@ class Rewards(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     config: dict[str, dict[str, Any]] = {}
 
 
-_ApproverId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$")]
-_Email = Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>,;\"]{1,64}@[A-Za-z0-9.-]{1,190}$")]
-_Principal = Annotated[str, msgspec.Meta(pattern=r"^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$")]
+_ApproverId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$",
+        description="1 to 40 lowercase letters, digits, dots, underscores and hyphens, with a letter or "
+        "digit at both ends",
+    ),
+]
+_Email = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[^@\s<>,;\"]{1,64}@[A-Za-z0-9.-]{1,190}$",
+        description="an e-mail address like ann@example.com",
+    ),
+]
+_Principal = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$", description="the ARN of an IAM user or role"
+    ),
+]
 _Dollars = Annotated[float, msgspec.Meta(ge=0)]
+
+
+def _slack_id(letters: str, what: str) -> msgspec.Meta:
+    return msgspec.Meta(pattern=rf"^[{letters}][A-Z0-9]{{2,20}}$", description=f"the id of a Slack {what}")
+
+
+_SlackUser = Annotated[str, _slack_id("UW", "member, U...")]
 
 
 class Approver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -76,19 +101,23 @@ class Approver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     id: _ApproverId
     email: _Email | None = None
-    slack_user: Annotated[str, msgspec.Meta(pattern=r"^[UW][A-Z0-9]{2,20}$")] | None = None
-    iam_principal: Annotated[str, msgspec.Meta(pattern=r"^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$")] | None = (
-        None
-    )
+    slack_user: _SlackUser | None = None
+    iam_principal: _Principal | None = None
 
 
 class Slack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The Slack app that asks. ``secret`` names the secret that holds ``token`` and ``signing_secret``."""
 
-    team: Annotated[str, msgspec.Meta(pattern=r"^[TE][A-Z0-9]{2,20}$")]
-    app_id: Annotated[str, msgspec.Meta(pattern=r"^A[A-Z0-9]{2,20}$")]
-    channel: Annotated[str, msgspec.Meta(pattern=r"^[CGD][A-Z0-9]{2,20}$")]
-    secret: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9/_+=.@-]{1,256}$")]
+    team: Annotated[str, _slack_id("TE", "workspace, T..., or organisation, E...")]
+    app_id: Annotated[str, _slack_id("A", "app, A...")]
+    channel: Annotated[str, _slack_id("CGD", "channel, C...")]
+    secret: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^[A-Za-z0-9/_+=.@-]{1,256}$",
+            description="the name of a secret: letters, digits and / _ + = . @ -",
+        ),
+    ]
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -127,7 +156,11 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 _EventPrincipal = Annotated[
-    str, msgspec.Meta(pattern=r"^(\d{12}|arn:aws[a-z-]*:iam::\d{12}:(root|(user|role)/.{1,576}))$")
+    str,
+    msgspec.Meta(
+        pattern=r"^(\d{12}|arn:aws[a-z-]*:iam::\d{12}:(root|(user|role)/.{1,576}))$",
+        description="the 12 digits of an account, or the ARN of a user, a role or an account's root",
+    ),
 ]
 
 
@@ -176,7 +209,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     approval_timeout: _Duration = "3d"
     log_retention_days: int = 90
     kms_key: str | None = None
-    notice_emails: tuple[str, ...] = ()
+    notice_emails: tuple[_Email, ...] = ()
     notices: NoticeRules = NoticeRules()
     rewards: Rewards = Rewards()
     approvers: tuple[Approver, ...] = ()

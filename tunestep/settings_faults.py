@@ -8,7 +8,7 @@ import msgspec
 
 from tunestep import settings as typed
 from tunestep.findings import Finding, error
-from tunestep.request_faults import shape_faults
+from tunestep.request_faults import member, shape_faults
 from tunestep.settings import CREATE, Settings, SettingsInvalid
 
 RETENTIONS = (
@@ -29,12 +29,23 @@ _LISTED: dict[str, tuple[re.Pattern[str], str]] = {
         re.compile(_ARN.format(service="lambda", resource="function:")),
         "the ARN of a Lambda function without version or alias",
     ),
+    "subnets": (re.compile(r"subnet-[0-9a-f]{8,17}"), "the id of one of the subnets of a VPC"),
+    "security_groups": (
+        re.compile(r"sg-[0-9a-f]{8,17}"),
+        "the id of one of the security groups of a VPC",
+    ),
+    "model_package_groups": (
+        re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}"),
+        "the name of a model package group: at most 63 letters, digits and hyphens",
+    ),
     "locations": (
         re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^*?$]*/)?)?"),
         "s3://bucket or s3://bucket/prefix/",
     ),
 }
 _SINGLE = {
+    "account": (re.compile(r"\d{12}"), "the 12 digits of an account, in quotes"),
+    "region": (re.compile(r"[a-z]{2}(-[a-z]+)+-\d"), "the name of a region, such as us-west-2"),
     "kms_key": _LISTED["kms_keys"],
     "mlflow_app": (
         re.compile(f"{CREATE}|{_LISTED['mlflow_apps'][0].pattern}"),
@@ -47,8 +58,16 @@ _SINGLE = {
 }
 
 
+_TAG = r"[\w .:/=+@-]"
+_TAG_KEY = re.compile(rf"(?!aws:|tunestep:){_TAG}{{1,128}}", re.IGNORECASE)
+_TAG_VALUE = re.compile(rf"{_TAG}{{0,256}}")
+_MOST_TAGS = 40
+"""Of the 50 that a resource may have some are the stack's own, a run's and CloudFormation's."""
+
+
 def misshapen(settings: Settings) -> Iterator[Finding]:
-    """Faults of names and places that would become a policy which IAM rejects, or which allows too much."""
+    """Faults that only a deployment would find, or a run: names and places that would become a policy which
+    IAM rejects or which allows too much, tags that nothing takes, limits in dollars without a price."""
     for name, shape in _SINGLE.items():
         if value := getattr(settings, name):
             yield from _shape(f"$.{name}", value, *shape)
@@ -57,15 +76,58 @@ def misshapen(settings: Settings) -> Iterator[Finding]:
             yield from _shape(f"$.allowed.{name}[{index}]", value, *shape)
     yield from _network(settings)
     yield from _own_bucket(settings)
+    yield from _tags(settings)
+    yield from _key_elsewhere(settings)
+    yield from _unpriced(settings)
 
 
 def _network(settings: Settings) -> Iterator[Finding]:
     if settings.functions_vpc is None:
         return
-    for name, pattern in (("subnets", r"subnet-[0-9a-f]{8,17}"), ("security_groups", r"sg-[0-9a-f]{8,17}")):
+    for name in ("subnets", "security_groups"):
         for index, value in enumerate(getattr(settings.functions_vpc, name)):
-            shape = re.compile(pattern), f"the id of one of the {name.replace('_', ' ')} of a VPC"
-            yield from _shape(f"$.functions_vpc.{name}[{index}]", value, *shape)
+            yield from _shape(f"$.functions_vpc.{name}[{index}]", value, *_LISTED[name])
+
+
+def _tags(settings: Settings) -> Iterator[Finding]:
+    """Tags as every service of the stack takes them (IAM user guide, "Tags for IAM resources")."""
+    if len(settings.tags) > _MOST_TAGS:
+        yield error("INVALID_VALUE", "$.tags", f"at most {_MOST_TAGS} tags fit beside the stack's own.")
+    for name, value in settings.tags.items():
+        path = member("$.tags", name)
+        wanted = "letters, digits, spaces and _ . : / = + @ -"
+        beginning = "not beginning with aws: or tunestep:"
+        yield from _shape(path, name, _TAG_KEY, f"a tag's name: 1 to 128 {wanted}, {beginning}")
+        yield from _shape(path, value, _TAG_VALUE, f"a tag's value: at most 256 {wanted}")
+
+
+def _key_elsewhere(settings: Settings) -> Iterator[Finding]:
+    region = settings.kms_key.split(":")[3] if settings.kms_key and settings.kms_key.count(":") > 4 else ""
+    if region and settings.region and region != settings.region:
+        yield error(
+            "INVALID_VALUE",
+            "$.kms_key",
+            f"is a key of {region}, and the stack is one of {settings.region}.",
+            f"Name a key of {settings.region}.",
+        )
+
+
+def _unpriced(settings: Settings) -> Iterator[Finding]:
+    """Without any price every run that such a limit is for ends as NO_PRICE."""
+    sources = settings.sources
+    limits = {
+        "limits": settings.limits,
+        "budgets.per_month": settings.budgets.per_month,
+        **{f"sources.{name}": getattr(sources, name) for name in sources.__struct_fields__},
+    }
+    for path, limit in limits.items():
+        if not settings.prices and limit is not None and limit.max_cost_usd is not None:
+            yield error(
+                "INVALID_VALUE",
+                f"$.{path}.max_cost_usd",
+                "cannot hold, and every run would be refused: there are no prices.",
+                "Set `prices`, or leave it out.",
+            )
 
 
 def _own_bucket(settings: Settings) -> Iterator[Finding]:

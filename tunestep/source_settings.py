@@ -34,6 +34,11 @@ _AT = (
     r"|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\))\Z"
 )
 
+_Name = Annotated[
+    str,
+    msgspec.Meta(pattern=NAME_PATTERN, description="1 to 40 of the characters a-z, 0-9 and hyphen"),
+]
+
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An entry of EventBridge Scheduler; ``at`` is its expression: ``cron(...)``, ``rate(...)``, ``at(...)``.
@@ -41,10 +46,20 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     It runs either a ``preset``, with ``training_data`` where the preset leaves it open, or a ``request``.
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
-    at: Annotated[str, msgspec.Meta(pattern=_AT, max_length=256)]
-    timezone: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9/_+-]{1,50}$")] = "UTC"
-    preset: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
+    name: _Name
+    at: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=_AT,
+            max_length=256,
+            description="cron(...) with six fields, rate(...) like rate(1 day), or at(2026-12-31T08:00:00)",
+        ),
+    ]
+    timezone: Annotated[
+        str,
+        msgspec.Meta(pattern=r"^[A-Za-z0-9/_+-]{1,50}$", description="a time zone like Europe/Berlin"),
+    ] = "UTC"
+    preset: _Name | None = None
     training_data: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)] | None = None
     request: dict[str, Any] | None = None
     enabled: bool = True

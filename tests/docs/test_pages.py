@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 from reward_functions.kit.try_out import row
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, commands, links
 from tests.docs.test_commands import NOT_RUN
-from tunestep import names, settings
+from tunestep import names, settings, settings_faults
 from tunestep.request import parse
 
 SCHEMA = json.loads((ROOT / "tunestep" / "request.schema.json").read_text(encoding="utf-8"))
@@ -55,7 +55,9 @@ def test_events_that_are_shown_ask_for_what_they_say(block: Block) -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.page)
 def test_settings_that_are_shown_are_settings(block: Block) -> None:
-    assert settings.check(yaml.safe_load(block.text)) != settings.Settings()
+    shown = yaml.safe_load(block.text)
+    assert settings.check(shown) != settings.Settings()
+    assert settings_faults.faults(shown) == []
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.page)

@@ -2,12 +2,16 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import app
+from infra import stack
 from infra.definition import resolve
 from infra.log_groups import retention
+from infra.monitoring import Monitoring
 from infra.publishing import refuse_silent_topics
 from reward_functions import catalog
 from tests.infra.support import FULL_STACK, of_type
@@ -129,6 +133,23 @@ def test_publishing_to_a_topic_under_sns_s_own_key_is_refused(type_: str, proper
     with pytest.raises(SettingsInvalid, match=r"Sender would publish to Topic.*\$\.kms_key"):
         refuse_silent_topics(_topic_and(type_, properties, OWN_KEY))
     refuse_silent_topics(_topic_and(type_, properties, KEY))
+
+
+def test_a_stack_whose_alarms_would_be_lost_is_not_synthesized(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Telling(Monitoring):
+        """Monitoring that notifies the topic of notices whether or not there is a customer's key."""
+
+        def __init__(self, scope: Any, id_: str, **told: Any) -> None:
+            super().__init__(scope, id_, **{**told, "notices": scope.node.find_child("Notices").topic})
+
+    monkeypatch.setattr(stack, "Monitoring", Telling)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNESTEP_SYNTH", "local")
+    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path / "cdk.out"))
+    assert app.main() == 2
+    assert re.search(r"would publish to Notices.*alias/aws/sns.*\$\.kms_key", capsys.readouterr().err)
 
 
 def test_the_dashboard_shows_every_function_the_rewards_and_the_runs(template: dict[str, Any]) -> None:

@@ -45,6 +45,26 @@ def test_settings_that_deploy_have_no_fault(document: Any) -> None:
         ("approvers: [{id: a}, {id: a}]", {"$.approvers[1]": "share the topic"}),
         ("schedules: [{name: n, at: rate(1 day)}]", {"$.schedules[0]": "a preset or a request"}),
         ("[]", {"$": "must be an object"}),
+        ("allowed: {subnets: [x], security_groups: [y], model_package_groups: [a_b]}", {
+            "$.allowed.subnets[0]": "the subnets of a VPC", "$.allowed.security_groups[0]": "security groups",
+            "$.allowed.model_package_groups[0]": "letters, digits and hyphens",
+        }),
+        ("account: '12'\nregion: Oregon", {"$.account": "the 12 digits", "$.region": "such as us-west-2"}),
+        ("account: 111122223333", {"$.account": "Put it in quotes."}),
+        ("notice_emails: [nobody]", {"$.notice_emails[0]": "like ann@example.com"}),
+        ("tags: {'aws:x': y, ok: 'a;b'}", {
+            "$.tags['aws:x']": "not beginning with aws:", "$.tags.ok": "at most 256",
+        }),
+        ("tags: {TUNESTEP:run: y}", {"$.tags['TUNESTEP:run']": "or tunestep:"}),
+        (f"tags: {{{', '.join(f't{n}: x' for n in range(41))}}}", {"$.tags": "at most 40 tags"}),
+        (f"region: us-east-1\nkms_key: {KEY}", {"$.kms_key": "Name a key of us-east-1."}),
+        ("limits: {max_cost_usd: 5}", {"$.limits.max_cost_usd": "Set `prices`"}),
+        ("budgets: {per_month: {max_cost_usd: 5}}", {"$.budgets.per_month.max_cost_usd": "Set `prices`"}),
+        ("sources: {events: {max_cost_usd: 5}}", {"$.sources.events.max_cost_usd": "Set `prices`"}),
+        ("slack: {team: x, app_id: y, channel: z, secret: a b}", {
+            "$.slack.team": "T...", "$.slack.app_id": "A...", "$.slack.channel": "C...",
+            "$.slack.secret": "the name of a secret",
+        }),
         ("stacc: x\nmax_runtime: soon\nlimits: {max_tokens: 0}", {
             "$.stacc": "stack", "$.max_runtime": "90s", "$.limits.max_tokens": "1",
         }),
@@ -112,6 +132,32 @@ def _fields(kind: msgspec.inspect.Type, path: str) -> set[str]:
         case msgspec.inspect.Metadata():
             return _fields(kind.type, path)
     return set()
+
+
+def _patterns(kind: msgspec.inspect.Type, path: str) -> dict[str, str]:
+    """What a message says is wanted, by the path of every text that has to match a pattern."""
+    match kind:
+        case msgspec.inspect.StructType():
+            found = [_patterns(field.type, f"{path}.{field.name}") for field in kind.fields]
+        case msgspec.inspect.VarTupleType():
+            found = [_patterns(kind.item_type, f"{path}[]")]
+        case msgspec.inspect.UnionType():
+            found = [_patterns(inner, path) for inner in kind.types]
+        case msgspec.inspect.Metadata():
+            inner = _patterns(kind.type, path)
+            said = str((kind.extra_json_schema or {}).get("description", ""))
+            return dict.fromkeys(inner, said)
+        case msgspec.inspect.StrType() if kind.pattern:
+            return {path: ""}
+        case _:
+            return {}
+    return {name: said for part in found for name, said in part.items()}
+
+
+def test_nobody_has_to_read_a_pattern_to_mend_settings() -> None:
+    patterns = _patterns(msgspec.inspect.type_info(Settings), "$")
+    assert len(patterns) > 15
+    assert [path for path, said in patterns.items() if not said] == []
 
 
 def test_every_field_stands_in_the_page_once_and_none_that_is_gone() -> None:
