@@ -80,7 +80,7 @@ cdk: setup node_modules/.installed ## CDK's own command, pinned, for `tunestep d
 # The wheel's own npm command looks for its files in the wrong place.
 node_modules/.installed: package-lock.json package.json
 	@wheel=$$($(BIN)/python -c "from infra.node import wheel; print(wheel())"); \
-	  PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --silent --no-audit --no-fund
+	  PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --loglevel=error --no-audit --no-fund
 	@touch $@
 
 npm-packages: setup $(NPM)/node_modules/.installed ## other people's readers of state machines, for the slow tests
@@ -88,7 +88,7 @@ npm-packages: setup $(NPM)/node_modules/.installed ## other people's readers of 
 # The wheel's own npm command looks for its files in the wrong place.
 $(NPM)/node_modules/.installed: $(NPM)/package-lock.json
 	@wheel=$$($(BIN)/python -c "from infra.node import wheel; print(wheel())"); \
-	  cd $(NPM) && PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --silent --no-audit --no-fund
+	  cd $(NPM) && PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --loglevel=error --no-audit --no-fund
 	@touch $@
 
 # The driver alone, found through PYTHONPATH, so that everything else is what `make setup` installed.

@@ -184,11 +184,15 @@ class Bundle:
         )
         if done.returncode:
             why = " ".join(done.stderr.split())[-600:]
+            fix = (
+                "What the package index gave out is not what the lock names: find out why before you go on."
+                if "hash mismatch" in why.lower()
+                else "Check that the package index can be reached, then synthesize again."
+            )
             raise BundleFailed(
                 f"The wheels of {lock.name} for Lambda ({self.architecture}, Python {self.version}) could "
-                f"not be installed: {why} Check that the package index can be reached, then synthesize "
-                "again. TUNESTEP_SYNTH=local leaves the wheels out, for a template that is only looked at "
-                "or run on a laptop."
+                f"not be installed: {why} {fix} TUNESTEP_SYNTH=local leaves the wheels out, for a template "
+                "that is only looked at or run on a laptop."
             )
 
     def _check_libraries(self, lock: Path, made: Path) -> None:
