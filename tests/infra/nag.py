@@ -6,13 +6,16 @@
 import sys
 
 import app
-from infra import acknowledged, node
+from infra import node
 from infra.bundle import Bundle
 from tunestep.settings import Settings, load
 
 node.use_wheel()
 
-from cdk_nag import AwsSolutionsChecks  # noqa: E402 - starts Node, so it comes after use_wheel
+# Both start Node, so they come after use_wheel.
+from cdk_nag import AwsSolutionsChecks  # noqa: E402
+
+from infra import acknowledged  # noqa: E402
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
