@@ -36,6 +36,9 @@ OUTCOME_FAILED = "FAILED"
 NO_JOB = "no job"
 NOT_CREATED = "not created"
 
+_STOP = "stop the training job"
+_LOOK = "look at the training job again"
+
 
 class StatusEvent(msgspec.Struct, frozen=True, kw_only=True):
     """EventBridge's "Step Functions Execution Status Change" of this stack's machine, or its "SageMaker
@@ -65,6 +68,12 @@ class _Steps:
     @property
     def found_no_job(self) -> bool:
         return any(entry["detail"].endswith((NO_JOB, NOT_CREATED)) for entry in self.done)
+
+    @property
+    def job_goes_on(self) -> bool:
+        """Whether the job was told to stop, now or before, and has still to end by itself when seen last."""
+        seen = [entry["detail"] for entry in self.done if entry["step"] in (_STOP, _LOOK) and entry["ok"]]
+        return bool(seen) and seen[-1].endswith((": stopping", ": Stopping"))
 
 
 def _owned_job(context: Context, run_id: str, run: Item) -> str | None:
@@ -108,7 +117,15 @@ def stop_job(context: Context, run_id: str, run: Item) -> str:
         if error_code(fault) != "ValidationException":
             raise
         return f"{name}: had just ended" if status == "InProgress" else f"{name}: {status}, cannot be stopped"
-    return f"{name}: stopping"
+    return f"{name}: stopping" if status in tracking.IN_FLIGHT else f"{name}: {status}, told to stop"
+
+
+def _look_again(context: Context, run_id: str, run: Item) -> str:
+    """What became of a job that was told to stop."""
+    name = _owned_job(context, run_id, run)
+    description = describe_job(context, name) if name else None
+    status = description["TrainingJobStatus"] if description else "gone"
+    return f"{name}: {'stopping' if status in tracking.IN_FLIGHT else status}"
 
 
 def _close_approval(context: Context, run_id: str) -> str:
@@ -145,10 +162,11 @@ def end_run(context: Context, run_id: str, name: str, cause: str, request: Any) 
     Returns what the document's ``error`` becomes: {Error, Cause, cleaned: [{step, ok, detail}]}. The
     job goes first, because it costs money; the pending items go last, and that of the job only when it
     is known to be absent for good or to have ended with its bill on record: until then the reconciler comes
-    back. The content is free for others once the job is known to be stopped, or absent for good.
+    back. The content is free for others once the job is known to have ended, or to be absent for good: one
+    that is being stopped may go on for minutes, and a second would train the same beside it.
     """
     steps, run = _Steps(), context.runs.run(run_id) or {}
-    job_safe = steps.run("stop the training job", lambda: stop_job(context, run_id, run))
+    job_safe = steps.run(_STOP, lambda: stop_job(context, run_id, run))
     steps.run("close the question", lambda: _close_approval(context, run_id))
     if run.get("status") == ENDED and run.get("error"):
         name, cause = run["error"], run.get("cause", cause)
@@ -160,12 +178,16 @@ def end_run(context: Context, run_id: str, name: str, cause: str, request: Any) 
         steps.run("mark the run as ended", lambda: _mark_ended(context, run_id, name, cause))
     # Looked at after the run was marked: a StartTraining that did not see the mark is seen here.
     gone = job_safe and not (steps.found_no_job and tracking.may_still_appear(context, run_id))
-    if gone:
+    if steps.job_goes_on:
+        # The event of its end may have come before that mark, and found nothing to do.
+        steps.run(_LOOK, lambda: _look_again(context, run_id, run))
+    over = gone and not steps.job_goes_on
+    if over:
         steps.run("free the content", lambda: claims.release(context, run_id, run))
     steps.run("settle the budget", lambda: budgets.settle(context, run_id))
-    settled = steps.run("settle the bill", lambda: _settle(context, run_id))
+    settled = steps.run("settle the bill", lambda: _settle(context, run_id, run, steps.job_goes_on))
     forgotten = [runs.PENDING_APPROVAL, runs.PENDING_STOP, runs.PENDING_RUN]
-    if gone and settled and not _still_bills(steps):
+    if over and settled and not _still_bills(steps):
         forgotten.append(runs.PENDING_TRAINING)
     for sk in forgotten:
         steps.run(f"forget {sk}", partial(_forget, context, run_id, sk))
@@ -183,20 +205,26 @@ def _record_again(context: Context, run_id: str, run: Item, request: Any) -> str
 _LATER = "the job has not ended"
 
 
-def _settle(context: Context, run_id: str) -> str:
+def _settle(context: Context, run_id: str, run: Item, goes_on: bool) -> str:
     """Complete the record of a job that was still running when it was written.
 
-    Until that job has ended, its pending item stays without a token: the event of its end or the reconciler
-    comes back here. Looked at after the run is marked as ended, which is what the event looks for.
+    Until that job has ended, there is a pending item without a token, made anew where whoever woke the run
+    has deleted it: the event of the job's end or the reconciler comes back here. Looked at after the run is
+    marked as ended, which is what the event looks for.
     """
-    if failed_run.settle(context, run_id):
+    if failed_run.settle(context, run_id) and not goes_on:
         return "nothing is open"
     context.runs.update(
         run_pk(run_id),
         runs.PENDING_TRAINING,
         {"kind": runs.KIND_TRAINING},
+        defaults={
+            "run_id": run_id,
+            "job_name": run.get("job_name", ""),
+            "execution_arn": run.get("execution_arn") or context.execution_arn(run_id),
+            "created_at": context.timestamp(),
+        },
         remove=("token",),
-        condition="attribute_exists(#pk)",
     )
     return _LATER
 

@@ -337,7 +337,8 @@ def test_a_duplicate_of_a_live_run_leaves_it_and_its_job_alone(laptop: Laptop) -
     assert laptop.job(first)["TrainingJobStatus"] == "InProgress"
     laptop("stop", first, "--local")
     assert laptop.ended(first)["error"] == "StoppedByUser"
-    # A run that ended badly frees its content.
+    # A run that ended badly frees its content once its job has ended.
+    until(lambda: laptop.job(first)["TrainingJobStatus"], lambda status: status == "Stopped")
     second = laptop.start(request)
     assert laptop.trains(second)["TrainingJobName"] != job["TrainingJobName"]
     laptop("stop", second, "--local")

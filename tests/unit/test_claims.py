@@ -156,6 +156,23 @@ def test_a_run_that_ends_badly_frees_its_content_for_the_next(w: World) -> None:
     assert claim_run(w.context, _begin(w, OTHER))["verdict"] == "CLAIMED"
 
 
+@pytest.mark.parametrize("status", ["InProgress", "Stopping"])
+def test_a_job_that_is_being_stopped_keeps_the_claim_until_it_has_ended(w: World, status: str) -> None:
+    claim_run(w.context, _begin(w, RUN_ID))
+    request = job_request(make_plan())
+    w.runs.update_run(RUN_ID, {"job_name": request["TrainingJobName"]})
+    seen = described(request, status)
+    w.sagemaker.describe_training_job = lambda **_: seen
+    w.sagemaker.stop_training_job = lambda **_: None
+    end_run(w.context, RUN_ID, "StoppedByUser", "Stopped.", REQUEST)
+    answer = claim_run(w.context, _begin(w, OTHER))
+    assert (answer["verdict"], answer["run_id"]) == ("DuplicateRun", RUN_ID)
+    assert "still being stopped" in answer["cause"]
+    seen = described(request, "Stopped")
+    end_run(w.context, RUN_ID, "StoppedByUser", "Stopped.", REQUEST)
+    assert claim_run(w.context, w.event(run_id=OTHER))["verdict"] == "CLAIMED"
+
+
 def test_the_clean_up_of_a_duplicate_leaves_the_other_run_its_claim_and_its_job(w: World) -> None:
     request = job_request(make_plan())
     content = claim_run(w.context, _begin(w, RUN_ID))["content_sha256"]

@@ -46,6 +46,8 @@ def test_a_running_job_is_stopped_and_the_run_ends_with_its_error(w: World) -> N
     w.runs.put({"pk": f"RUN#{RUN_ID}", "sk": runs.APPROVAL, "state": "PENDING"})
     w.sagemaker_stub.add_response("describe_training_job", described(request))
     w.sagemaker_stub.add_response("stop_training_job", {}, {"TrainingJobName": request["TrainingJobName"]})
+    for _ in ("for the record", "whether it has ended"):
+        w.sagemaker_stub.add_response("describe_training_job", described(request, "Stopped"))
     error = clean_up_step(w.context, w.event(error=ERROR))
     assert error["Error"] == "TrainingJobFailed"
     assert all(entry["ok"] for entry in error["cleaned"])
@@ -117,7 +119,7 @@ def test_whatever_may_still_cost_money_is_stopped(w: World, status: str, stops: 
             "stop_training_job", {}, {"TrainingJobName": request["TrainingJobName"]}
         )
     error = clean_up_step(w.context, w.event(error=ERROR))
-    said = "stopping" if stops else status
+    said = f"{status}, told to stop" if stops else status
     assert error["cleaned"][0]["detail"] == f"{request['TrainingJobName']}: {said}"
     assert w.runs.pending(RUN_ID, runs.PENDING_TRAINING) is None, "nothing is left to go round in circles"
     w.done()
@@ -162,8 +164,12 @@ def test_a_job_that_takes_its_time_to_stop_is_come_back_to_for_its_bill(
     w.done()
 
 
-def test_the_reconciler_settles_a_bill_whose_event_was_lost(w: World) -> None:
+@pytest.mark.parametrize("woken", [False, True])
+def test_the_reconciler_settles_a_bill_whose_event_was_lost(w: World, woken: bool) -> None:
     request = _job(w)
+    if woken:
+        # Whoever stops a run that waits takes the pending item with its token away.
+        w.runs.delete_pending(RUN_ID, runs.PENDING_TRAINING)
     seen = described(request, "Stopping")
     w.sagemaker.describe_training_job = lambda **_: seen
     clean_up_step(w.context, w.event(error=ERROR))
