@@ -207,6 +207,42 @@ def test_functions_and_rewards_run_on_arm64_or_on_what_settings_say(
             assert properties["Architectures"] == [architecture(locks[name], wanted)]
 
 
+NAMED_BY = {
+    "AWS::ApiGatewayV2::Api": "Name",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::EventBus": "Name",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
+}
+
+
+def test_two_stages_in_one_account_and_region_name_nothing_alike(full_template: dict[str, Any]) -> None:
+    """What has no name of ours is named by CloudFormation, after the stack as well."""
+    assert NAMED_BY.keys() <= {resource["Type"] for resource in full_template["Resources"].values()}
+    for type_, member in NAMED_BY.items():
+        for properties in of_type(full_template, type_).values():
+            if member in properties:
+                assert FULL_STACK in json.dumps(properties[member]), properties[member]
+    unknown = [
+        (resource["Type"], member)
+        for resource in full_template["Resources"].values()
+        for member in resource.get("Properties", {})
+        if member.endswith("Name") and resource["Type"] not in NAMED_BY
+    ]
+    assert {type_ for type_, _ in unknown} <= {
+        *("AWS::ApiGatewayV2::Stage", "AWS::Events::EventBusPolicy", "AWS::Events::Rule"),
+        *("AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission"),
+    }
+
+
 def test_settings_reserve_concurrency_and_configure_a_reward(full_template: dict[str, Any]) -> None:
     rewards = _rewards(full_template, FULL_STACK)
     assert {f["ReservedConcurrentExecutions"] for f in rewards.values()} == {5}
