@@ -100,6 +100,18 @@ def test_the_command_says_that_a_file_can_be_deployed() -> None:
     assert (said.exit_code, "can be deployed" in said.output.replace("\n", " ")) == (0, True)
 
 
+def test_without_a_file_the_defaults_are_checked_and_a_file_that_is_named_has_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(cli, ["settings", "check"])
+    assert (said.exit_code, said.output) == (
+        0,
+        "There is no tunestep.yaml here; the defaults can be deployed.\n",
+    )
+    assert CliRunner().invoke(cli, ["settings", "check", "other.yaml"]).exit_code != 0
+
+
 def test_the_command_prints_what_the_key_s_policy_needs() -> None:
     said = CliRunner().invoke(cli, ["settings", "key-policy", str(FULL)])
     assert said.exit_code == 0

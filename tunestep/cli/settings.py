@@ -25,7 +25,8 @@ def settings() -> None:
 @click.pass_context
 def check_(context: click.Context, file: Path, *, as_json: bool) -> None:
     """Say everything that is wrong with FILE (default: tunestep.yaml), and how to mend it."""
-    found = settings_faults.faults(_read(file))
+    defaults = file == Path(DEFAULT_FILE) and not file.exists()
+    found = settings_faults.faults(None if defaults else _read(file))
     if as_json:
         render.print_json(
             {
@@ -41,7 +42,8 @@ def check_(context: click.Context, file: Path, *, as_json: bool) -> None:
             f"{fault.where}: {fault.message} {fault.fix}".rstrip(), soft_wrap=True, markup=False
         )
     if not found and not as_json:
-        render.console().print(f"{file} can be deployed.", soft_wrap=True, markup=False)
+        what = f"There is no {file} here; the defaults" if defaults else str(file)
+        render.console().print(f"{what} can be deployed.", soft_wrap=True, markup=False)
     context.exit(2 if found else 0)
 
 
