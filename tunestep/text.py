@@ -8,12 +8,23 @@ _KEEP = frozenset("\n\t")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+class _Shown(dict[int, str]):
+    """How each character is shown, found out once."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _escape(chr(code))
+        return self[code]
+
+
+_SHOWN = _Shown()
+
+
 def visible(text: object, limit: int = 2000) -> str:
     """The text with every character that a terminal or a mail reader would act on written as ``\\uXXXX``.
 
     Newlines and tabs stay. Longer texts are cut and say so.
     """
-    shown = "".join(_escape(character) for character in str(text)[: limit + 1])
+    shown = str(text)[: limit + 1].translate(_SHOWN)
     return shown if len(str(text)) <= limit else shown[:limit] + " [cut]"
 
 

@@ -1,6 +1,5 @@
 """What all schedules of one process share: the account's S3 and IAM, the template's machine and rules."""
 
-import functools
 import gc
 import json
 import os
@@ -15,15 +14,13 @@ from unittest.mock import patch
 
 import botocore.endpoint
 import botocore.retries.quota
-import botocore.signers
-import botocore.useragent
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
-from moto.core.base_backend import BaseBackend
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.utilities import dynamo_to_dict
 
 from infra.definition import Place, resolve, state_machine_definition
+from tests.faults import ceremony
 from tests.faults.wire import Wire, WiredClients
 from tests.infra.support import of_type, run_app
 from tunestep import names
@@ -67,12 +64,13 @@ class Ground:
             dynamodb.create_table(**table)
         return names.table_name(STACK)
 
-    def items(self, table: str) -> list[dict[str, Any]]:
-        """Every item of a table, past HTTP: looking on takes no part in what happens."""
+    def items(self, table: str, sk: str = "") -> list[dict[str, Any]]:
+        """Every item of a table, or those with this sort key, past HTTP: looking on takes no part."""
         kept = dynamodb_backends[ACCOUNT][REGION].tables[table]
         return [
             {name: _deserialize(value) for name, value in dynamo_to_dict(item.attrs).items()}
             for item in kept.all_items()
+            if not sk or item.range_key.value == sk
         ]
 
 
@@ -135,35 +133,6 @@ class _Moment:
         self._clock.advance(seconds)
 
 
-_put_together = BaseBackend.urls.fget
-
-
-@functools.cache
-def _urls(backend: BaseBackend) -> dict[str, Any]:
-    found: dict[str, Any] = _put_together(backend)
-    return found
-
-
-_sign = botocore.signers.RequestSigner.sign
-
-
-def _sign_for_s3_only(signer: Any, operation: str, request: Any, *rest: Any, **options: Any) -> None:
-    """S3's way to encode a body is in what is signed."""
-    if "X-Amz-Target" not in request.headers:
-        _sign(signer, operation, request, *rest, **options)
-
-
-def _without_ceremony(stack: ExitStack) -> None:
-    """Leave out what takes most of the time and decides nothing here.
-
-    moto puts together every address of a service for every request; nobody checks a signature or reads a user
-    agent.
-    """
-    stack.enter_context(patch.object(BaseBackend, "urls", property(_urls)))
-    stack.enter_context(patch.object(botocore.signers.RequestSigner, "sign", _sign_for_s3_only))
-    stack.enter_context(patch.object(botocore.useragent.UserAgentString, "to_string", lambda _: "tests"))
-
-
 @contextmanager
 def ground() -> Iterator[Ground]:
     """The shared part of a process's schedules."""
@@ -177,6 +146,7 @@ def ground() -> Iterator[Ground]:
         "POWERTOOLS_METRICS_NAMESPACE": "Tunestep",
         "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        **ceremony.ENVIRONMENT,
     }
     synthesized = template()
     with ExitStack() as stack:
@@ -186,7 +156,7 @@ def ground() -> Iterator[Ground]:
         stack.enter_context(patch.object(botocore.endpoint, "time", _Moment(clock)))
         # A schedule's faults must not use up the patience of the next one's clients.
         stack.enter_context(patch.object(botocore.retries.quota.RetryQuota, "acquire", lambda *_: True))
-        _without_ceremony(stack)
+        ceremony.leave_out(stack)
         world = World.builtin(REGION, ACCOUNT)
         clients = WiredClients(wire, region=REGION)
         made = Ground(

@@ -35,8 +35,8 @@ class Watch:
         flying = [job.name for job in self.sim.jobs.jobs() if not job.terminal]
         if len(flying) > 1:
             self._once(f"{len(flying)} jobs train the same content at once: {flying}")
-        for item in items(self.sim):
-            if item["sk"] == APPROVAL and item["state"] != "PENDING":
+        for item in self.sim.ground.items(self.sim.context.env.table, sk=APPROVAL):
+            if item["state"] != "PENDING":
                 decision = (item["state"], item.get("actor"))
                 first = self._decided.setdefault(item["pk"], decision)
                 if first != decision:

@@ -16,7 +16,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
-from tests.faults import dynamodb
+from tests.faults import dynamodb, short
 from tests.faults.permissions import Permissions
 from tunestep.aws import Client, Clients
 from tunestep.local import iam, moto_backend
@@ -142,12 +142,10 @@ class Wire:
         if operation == "SimulatePrincipalPolicy":
             return _over_wsgi(self._simulate_policy, request)
         if name == "dynamodb":
-            return dynamodb.deliver(event_name, request, account=self.account, region=self.region)
+            return dynamodb.deliver(event_name, request, dynamodb.Place(self.account, self.region))
         service = self.services.get(name)
         if service is None:
-            answer = botocore_stubber(event_name, request)
-            assert answer is not None, request.url
-            return answer
+            return short.deliver(event_name, request)
         return _over_wsgi(service, request)
 
     def _simulate_policy(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
