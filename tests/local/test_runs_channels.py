@@ -196,9 +196,11 @@ def test_logs_tell_of_the_run_and_of_no_person_but_by_the_approver_s_id(office: 
     form = {"decision": "DECLINED", "reason": reason, "agree": "yes"}
     assert requests.post(link, data=form, timeout=10, allow_redirects=False).status_code == 303
     assert reason in office.laptop.ended(run_id)["cause"]
+    office("stop", office.asks("stopped in the log"), "--local", code=None)
     logs = [p.read_text(encoding="utf-8") for p in (office.laptop.home / "functions").glob("*/log.txt")]
     assert len(logs) > 5
-    for private in ("@example.com", "U0ANN", "U0BOB", "Xanthippe"):
+    requester = office.laptop.environment["USER"]
+    for private in ("@example.com", "U0ANN", "U0BOB", "Xanthippe", requester):
         assert not [log for log in logs if private in log], private
 
 
