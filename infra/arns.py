@@ -74,6 +74,16 @@ class Arns:
         model = f"arn:{Aws.PARTITION}:bedrock:{Aws.REGION}::foundation-model"
         return [f"{model}/{judge}" for judge in sorted(names.JUDGE_REGIONS)]
 
+    @property
+    def judges_of_jobs(self) -> list[str]:
+        """The same models as a training job may reach them: in any region, through a cross-region profile."""
+        bedrock, here = f"arn:{Aws.PARTITION}:bedrock", f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        judges = sorted(names.JUDGE_REGIONS)
+        return [
+            *(f"{bedrock}:*::foundation-model/{judge}" for judge in judges),
+            *(f"{bedrock}:{here}:inference-profile/*.{judge}" for judge in judges),
+        ]
+
     def log_streams(self, group: str) -> str:
         return self._of("logs", f"log-group:{group}:*")
 

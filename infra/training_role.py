@@ -102,21 +102,8 @@ def _lineage(arns: Arns) -> Statements:
 
 
 def _rewards(arns: Arns) -> Statements:
-    """Exactly the reward functions that a request may name, and the judges of RLAIF.
-
-    A judge reached through a cross-region profile runs in another region, hence its wildcard.
-    """
-    bedrock = f"arn:{Aws.PARTITION}:bedrock"
-    return [
-        *may.invokes_rewards(arns),
-        allow(
-            ["bedrock:InvokeModel"],
-            [
-                f"{bedrock}:*::foundation-model/*",
-                f"{bedrock}:{Aws.REGION}:{Aws.ACCOUNT_ID}:inference-profile/*",
-            ],
-        ),
-    ]
+    """Exactly the reward functions that a request may name, and the judges of RLAIF."""
+    return [*may.invokes_rewards(arns), allow(["bedrock:InvokeModel"], arns.judges_of_jobs)]
 
 
 def _network(arns: Arns) -> Statements:

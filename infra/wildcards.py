@@ -49,7 +49,8 @@ BELOW: dict[str, str] = {
     "arn:*:sagemaker:*:artifact/[*]": "the service names the lineage of a job",
     "arn:*:sagemaker:*:context/[*]": "the service names the lineage of a job",
     "arn:*:ecr:*:repository/[*]": "the service's own registries, which differ by region",
-    "arn:*:bedrock:*": "a judge reached through a cross-region profile runs in another region",
+    "arn:*:bedrock:[*]::foundation-model/*": "a judge reached through a cross-region profile runs elsewhere",
+    "arn:*:bedrock:*:inference-profile/[*].*": "the name of a judge's profile begins with where it leads",
     "arn:*:ec2:*:network-interface/[*]": "interfaces get their ids when a job or Lambda makes them",
 }
 """Wildcards inside an ARN, each with the reason, by a pattern in which ``[*]`` is the star itself; the first

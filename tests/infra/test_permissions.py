@@ -1,6 +1,7 @@
 """What roles may do, read from the synthesized template."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -347,6 +348,13 @@ def test_certification_may_ask_the_judges_and_no_other_model(template: dict[str,
     (rule,) = [rule for rule in rules if "bedrock:InvokeModel" in rule["Action"]]
     judges = {resource.partition("::foundation-model/")[2] for resource in rule["Resource"]}
     assert judges == set(names.JUDGE_REGIONS)
+
+
+def test_a_job_may_ask_the_judges_and_no_other_model(template: dict[str, Any]) -> None:
+    rules = statements(template, "TrainingRole")
+    (rule,) = [rule for rule in rules if "bedrock:InvokeModel" in rule["Action"]]
+    asked = [re.split(r"::foundation-model/|:inference-profile/\*\.", arn)[1] for arn in rule["Resource"]]
+    assert sorted(asked) == sorted([*names.JUDGE_REGIONS] * 2)
 
 
 def test_only_register_evaluator_makes_hubs_and_imports_into_them(template: dict[str, Any]) -> None:
