@@ -64,7 +64,7 @@ test-permissions: setup ## whole runs on the laptop and in the simulator, then e
 test-sdk: setup $(SDK)/.installed ## captured requests and rendered notebooks with the real SageMaker SDK, in an environment of its own
 	@$(SDK)/bin/python tests/conformance/capture.py
 	@PYTHONPATH=. $(SDK)/bin/python tests/sdk/reward_contract.py
-	@TUNESTEP_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python -m pytest -m sdk tests
+	@TUNESTEP_SDK_PYTHON=$(CURDIR)/$(SDK)/bin/python $(BIN)/python -m pytest -n 2 --dist worksteal -m sdk tests
 
 test-transformers: setup $(TRANSFORMERS)/.installed ## the laptop's trainer against transformers and torch, likewise
 	@PYTHONPATH=. $(TRANSFORMERS)/bin/python -m pytest -q -p no:cacheprovider --confcutdir tests/transformers tests/transformers

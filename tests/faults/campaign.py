@@ -54,24 +54,30 @@ def _place(call: Call) -> str:
 
 @dataclass(frozen=True)
 class Profile:
-    """What the runs without faults do: how many calls each function makes at most, and from where."""
+    """What the runs without faults do: how many calls each function makes, and from where."""
 
+    by_run: tuple[dict[str, int], ...]
+    """Of each run in CLEAN, the calls of a function's longest invocation."""
     lengths: dict[str, int]
+    """The most of all runs."""
     places: dict[str, frozenset[str]]
 
 
 def profile(ground: Ground) -> Profile:
     """Play the runs without faults."""
-    lengths: dict[str, int] = {}
+    by_run: list[dict[str, int]] = []
     places: dict[str, set[str]] = {}
     for clean in CLEAN:
         outcome = play(ground, clean)
         assert not outcome.problems, story(ground, clean)
+        lengths: dict[str, int] = {}
         for call in ground.wire.seen:
             lengths[call.verb] = max(lengths.get(call.verb, 0), call.number)
             if call.invocation == 1:
                 places.setdefault(call.verb, set()).add(_place(call))
-    return Profile(lengths, {verb: frozenset(found) for verb, found in places.items()})
+        by_run.append(lengths)
+    most = {verb: max(run.get(verb, 0) for run in by_run) for verb in places}
+    return Profile(tuple(by_run), most, {verb: frozenset(found) for verb, found in places.items()})
 
 
 def play(ground: Ground, schedule: Schedule, coverage: Coverage | None = None) -> Outcome:

@@ -1,7 +1,7 @@
 """A schedule: what people do, what becomes of the job, what becomes of events, and what goes wrong."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -73,14 +73,14 @@ CLEAN = (
 """Runs without faults, which between them come by every function."""
 
 
-def sweep(verb: str, lengths: Lengths) -> Iterator[Schedule]:
-    """Every call of a function, failing in every way, one at a time."""
+def sweep(verb: str, by_run: Sequence[Lengths]) -> Iterator[Schedule]:
+    """Every call of a function in the runs without faults, failing in every way, one at a time."""
     kinds: tuple[tuple[Kind, int], ...] = (
         *(("refused", 4), ("unreachable", 4), ("answer lost", 1), ("answer lost", 4)),
         *(("dies", 1), ("dies after", 1)),
     )
-    for clean in CLEAN:
-        for number in range(1, lengths[verb] + 1):
+    for clean, lengths in zip(CLEAN, by_run, strict=True):
+        for number in range(1, lengths.get(verb, 0) + 1):
             for kind, times in kinds:
                 yield replace(clean, faults=(Fault(verb, 1, number, kind, times),))
 

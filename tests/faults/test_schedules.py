@@ -20,7 +20,7 @@ from tunestep import names
 
 CHUNK = 50
 FEW = 200
-MANY = int(os.environ.get("TUNESTEP_SCHEDULES", "6800"))
+MANY = int(os.environ.get("TUNESTEP_SCHEDULES", "7550"))
 ALL = 10_000
 """Drawn ones, and those in which every call fails in every way."""
 
@@ -50,7 +50,7 @@ def test_every_call_fails_in_every_way_and_nothing_is_lost(
     common_ground: Ground, clean: Profile, verb: str
 ) -> None:
     coverage = Coverage(verb)
-    _hold(common_ground, sweep(verb, clean.lengths), coverage)
+    _hold(common_ground, sweep(verb, clean.by_run), coverage)
     print("\n".join(coverage.report()))
     spared = {place for place in clean.places[verb] if not (coverage.before[place] and coverage.after[place])}
     assert spared == set()
@@ -83,5 +83,5 @@ def test_a_dead_letter_that_holds_a_token_or_a_link_s_secret_would_be_seen(commo
 @pytest.mark.faults
 @pytest.mark.skipif("TUNESTEP_SCHEDULES" in os.environ, reason="another number was asked for")
 def test_ten_thousand_schedules_are_played(clean: Profile) -> None:
-    swept = sum(1 for verb in PLAYED for _ in sweep(verb, clean.lengths))
+    swept = sum(1 for verb in PLAYED for _ in sweep(verb, clean.by_run))
     assert swept + MANY >= ALL
