@@ -187,7 +187,8 @@ def _tags(document: Document) -> Iterator[Finding]:
 
 
 def _tag(key: str, value: str, where: str) -> Iterator[Finding]:
-    if reserved := next((item for item in RESERVED_TAG_PREFIXES if key.lower().startswith(item)), None):
+    plain = key.strip().lower()
+    if reserved := next((item for item in RESERVED_TAG_PREFIXES if plain.startswith(item)), None):
         yield error(
             "INVALID_VALUE", where, f"tags that begin with {reserved} are reserved.", "Rename the tag."
         )

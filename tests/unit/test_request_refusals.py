@@ -97,6 +97,7 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("tags", {"AWS:team": "x"}, "INVALID_VALUE", "$.tags['AWS:team']"),
     ("tags", {"sagemaker-sdk:x": "y"}, "INVALID_VALUE", "$.tags['sagemaker-sdk:x']"),
     ("tags", {"tunestep:run": "forged"}, "INVALID_VALUE", "$.tags['tunestep:run']"),
+    ("tags", {" TuneStep:run": "forged"}, "INVALID_VALUE", "$.tags[' TuneStep:run']"),
     ("tags", {"a": 1}, "WRONG_TYPE", "$.tags.a"),
     ("tags", {"a": "x" * 257}, "INVALID_VALUE", "$.tags.a"),
     ("tags", {"a": "<b>"}, "INVALID_VALUE", "$.tags.a"),
