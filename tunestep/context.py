@@ -84,13 +84,12 @@ class Context:
         return self.env.machine_arn.replace(":stateMachine:", ":execution:", 1) + f":{run_id}"
 
 
-def stored_plan(context: Context, run_id: str, run: Item | None = None) -> Plan:
+def stored_plan(context: Context, run_id: str, run: Item) -> Plan:
     """The plan as validate stored it, proved against the hash that the table recorded.
 
     Raises PlanChanged when the file is not the one that was recorded, ServiceFault when there is none.
     """
-    item = (context.runs.run(run_id) if run is None else run) or {}
-    recorded = item.get("plan_sha256", "")
+    recorded = run.get("plan_sha256", "")
     found = context.files.get(run_id, PLAN) if recorded else None
     if found is None:
         raise ServiceFault(

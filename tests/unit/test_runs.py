@@ -94,4 +94,4 @@ def test_a_forged_document_without_a_recorded_plan_proves_nothing(w: World) -> N
     with pytest.raises(ServiceFault, match="no stored plan"):
         plan_of(w.context, w.event(plan={"ok": True, "sha256": forged.sha256}))
     with pytest.raises(ServiceFault, match="no stored plan"):
-        stored_plan(w.context, "unknown")
+        stored_plan(w.context, "unknown", {})
