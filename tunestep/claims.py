@@ -1,6 +1,6 @@
 """One run per content: whoever fine-tunes the same model in the same way on the same bytes comes first.
 
-The claim is one item, ``CONTENT#<hash>`` / ``CLAIM``, taken and taken over by conditional writes only. It
+A claim is one item, ``CONTENT#<hash>`` / ``CLAIM``, taken and taken over by conditional writes only. It
 belongs to a run while that run lives and after it has succeeded; a run that ends otherwise frees it, and
 one that could not is overruled by the next that looks.
 """
@@ -43,6 +43,16 @@ def claim_pk(content: str) -> str:
     return f"CONTENT#{content}"
 
 
+def contents_of(request: Request, plan: Plan, hashes: Mapping[str, str]) -> list[str]:
+    """What a run claims: its content by the data's bytes, and the same by the place and pins of the data.
+
+    The second is for a run that could not read the data, and so has nothing else to know it by.
+    """
+    by_bytes, by_pins = content_hash(request, plan, hashes), content_hash(request, plan, {})
+    pinned = all(_pinned(data) for data in (plan.training_data, plan.validation_data) if data)
+    return [by_bytes, by_pins] if pinned and by_pins != by_bytes else [by_bytes]
+
+
 def content_hash(request: Request, plan: Plan, hashes: Mapping[str, str]) -> str:
     """SHA-256 (hex) of what would be trained: the request, model version, reward and the data's bytes.
 
@@ -75,6 +85,11 @@ def _pins(data: DataPlan) -> list[str]:
     return [data.uri, data.etag, data.version_id, data.fingerprint]
 
 
+def _pinned(data: DataPlan) -> bool:
+    """Whether other bytes at the same place would have other pins."""
+    return bool(data.etag or data.version_id or data.fingerprint)
+
+
 def claim_run(context: Context, event: StepEvent) -> dict[str, Any]:
     """The document's ``claim``: {verdict, content_sha256, run_id, cause, results?}.
 
@@ -83,45 +98,67 @@ def claim_run(context: Context, event: StepEvent) -> dict[str, Any]:
     not hold the planned request; TransientFault when the claim changes hands faster than it can be read.
     """
     plan = plan_of(context, event)
-    request = request_of(event, plan)
-    run = context.runs.run(event.run_id) or {}
-    hashes = (run.get("dataset") or {}).get("content_sha256") or {}
-    content = content_hash(request, plan, hashes)
-    # Before the claim, so that whoever ends this run finds what to free.
-    context.runs.update_run(event.run_id, {"content_sha256": content})
-    for _ in range(_TRIES):
-        holder = context.runs.get(claim_pk(content), CLAIM)
-        if holder is None:
-            if context.runs.put_new(_claim(context, event, content)):
+    claiming = _Claiming(context, event, request_of(event, plan), context.runs.run(event.run_id) or {})
+    hashes = (claiming.run.get("dataset") or {}).get("content_sha256") or {}
+    contents = contents_of(claiming.request, plan, hashes)
+    # Before the claims, so that whoever ends this run finds what to free.
+    context.runs.update_run(event.run_id, {"content_sha256": contents[0], "contents": contents})
+    for content in contents:
+        answer = claiming.claim(content)
+        if answer["verdict"] != CLAIMED:
+            return answer | {"content_sha256": contents[0]}
+    return _answer(CLAIMED, contents[0], event.run_id)
+
+
+class _Claiming:
+    """One run at its claims."""
+
+    def __init__(self, context: Context, event: StepEvent, request: Request, run: Item) -> None:
+        self._context, self._event, self.request, self.run = context, event, request, run
+        self._over: set[str] = set()
+        """Runs that hold nothing rightly any more."""
+
+    def claim(self, content: str) -> dict[str, Any]:
+        context, event = self._context, self._event
+        for _ in range(_TRIES):
+            holder = context.runs.get(claim_pk(content), CLAIM)
+            if holder is None:
+                if context.runs.put_new(_claim(context, event, content)):
+                    return _answer(CLAIMED, content, event.run_id)
+                continue
+            earlier = holder["run_id"]
+            if earlier == event.run_id:
                 return _answer(CLAIMED, content, event.run_id)
-            continue
-        earlier = holder["run_id"]
-        if earlier == event.run_id:
-            return _answer(CLAIMED, content, event.run_id)
+            first = None if earlier in self._over else self._comes_first(content, earlier)
+            if first:
+                return first
+            self._over.add(earlier)
+            if _take_over(context, event, content, earlier):
+                return _answer(CLAIMED, content, event.run_id)
+        raise TransientFault(f"The claim on content {content[:16]} is changing hands.")
+
+    def _comes_first(self, content: str, earlier: str) -> dict[str, Any] | None:
+        """The answer where the earlier run stands; None where its claim may be taken over."""
+        context, event, forced = self._context, self._event, self.run.get("force")
         found = context.runs.run(earlier) or {}
         standing = _standing(context, earlier, found)
-        if standing == "succeeded" and request.reuse and not run.get("force"):
+        if standing == "succeeded" and self.request.reuse and not forced:
             results = _results(context, earlier, found)
-            if results:
-                return _reuse(context, event, content, earlier, results)
-        elif standing != "over" and not run.get("force"):
-            context.runs.update_run(event.run_id, {"duplicate_of": earlier})
-            cause = _cause(standing, earlier, found, event.run_id)
-            return _answer(DUPLICATE, content, earlier, cause=cause)
-        if _take_over(context, event, content, earlier):
-            return _answer(CLAIMED, content, event.run_id)
-    raise TransientFault(f"The claim on content {content[:16]} is changing hands.")
+            return _reuse(context, event, content, earlier, results) if results else None
+        if standing == "over" or forced:
+            return None
+        context.runs.update_run(event.run_id, {"duplicate_of": earlier})
+        return _answer(DUPLICATE, content, earlier, cause=_cause(standing, earlier, found, event.run_id))
 
 
 def release(context: Context, run_id: str, run: Mapping[str, Any]) -> str:
     """Free the content that a run claimed; another run's claim stays. Says what was done."""
-    content = run.get("content_sha256")
-    if not content:
+    contents = run.get("contents") or [run["content_sha256"]] if run.get("content_sha256") else []
+    if not contents:
         return "nothing claimed"
-    freed = context.runs.delete(
-        claim_pk(content), CLAIM, condition="#run_id = :mine", values={":mine": run_id}
-    )
-    return "freed" if freed else "not this run's"
+    mine: dict[str, Any] = {"condition": "#run_id = :mine", "values": {":mine": run_id}}
+    freed = [context.runs.delete(claim_pk(content), CLAIM, **mine) for content in contents]
+    return "freed" if any(freed) else "not this run's"
 
 
 def _claim(context: Context, event: StepEvent, content: str) -> Item:

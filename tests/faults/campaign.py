@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.faults import invariants
+from tests.faults import agreement, invariants
 from tests.faults.ground import Ground
 from tests.faults.schedule import CLEAN, Schedule
 from tests.faults.simulation import Simulation
@@ -87,7 +87,7 @@ def play(ground: Ground, schedule: Schedule, coverage: Coverage | None = None) -
     found: list[str] = []
     try:
         sim.play()
-        found = [*watch.problems, *invariants.problems(sim)]
+        found = [*watch.problems, *invariants.problems(sim), *agreement.disagreements(sim)]
     finally:
         sim.close()
     if coverage is not None:

@@ -11,11 +11,9 @@ from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
-import botocore.parsers
 import botocore.regions
 import botocore.signers
 import botocore.useragent
-import botocore.validate
 from moto.core.base_backend import BaseBackend
 from moto.moto_api._internal.moto_random import MotoRandom
 
@@ -32,8 +30,6 @@ def leave_out(stack: ExitStack) -> None:
         (botocore.signers.RequestSigner, "sign", _not_signed),
         (botocore.useragent.UserAgentString, "to_string", lambda _: "tests"),
         (resolver, "construct_endpoint", _remembered(resolver.construct_endpoint)),
-        (botocore.parsers.BaseJSONParser, "_handle_structure", _members_present),
-        (botocore.validate.ParamValidator, "_validate_structure", _but_items_are_encoded),
         (logging.Logger, "debug", lambda *_, **__: None),
     ):
         stack.enter_context(patch.object(owner, name, instead))
@@ -68,23 +64,3 @@ def _remembered(construct: Any) -> Any:
         return known[key]
 
     return find
-
-
-_every_member = botocore.parsers.BaseJSONParser._handle_structure
-
-
-def _members_present(parser: Any, shape: Any, value: Any) -> Any:
-    """DynamoDB's values have one of ten members; botocore looks for each."""
-    if shape.name != "AttributeValue":
-        return _every_member(parser, shape, value)
-    members = shape.members
-    return {name: parser._parse_shape(members[name], raw) for name, raw in value.items()}
-
-
-_every_structure = botocore.validate.ParamValidator._validate_structure
-
-
-def _but_items_are_encoded(validator: Any, value: Any, shape: Any, *place: Any) -> None:
-    """The values of items all come from tunestep/items.py, which tests/unit tries; the rest is validated."""
-    if shape.name != "AttributeValue":
-        _every_structure(validator, value, shape, *place)

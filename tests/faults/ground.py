@@ -18,6 +18,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.utilities import dynamo_to_dict
+from moto.s3.models import s3_backends
+from moto.sns.models import sns_backends
 
 from infra.definition import Place, resolve, state_machine_definition
 from tests.faults import ceremony
@@ -48,21 +50,26 @@ class Ground:
     rules: list[tuple[dict[str, Any], str]]
     """Event patterns of the template and the verb that each starts."""
     clock: VirtualClock
-    tables: list[dict[str, Any]]
-    """The template's tables, as CreateTable takes them."""
+    table: str
+    """The runs table."""
+    furnished: dict[str, list[Any]]
+    """The versions of each object that the bucket has before anything happens."""
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.now(), UTC)
 
-    def fresh_tables(self) -> str:
-        """Every table of the template, new and empty; returns the name of the runs table."""
-        dynamodb = self.clients.dynamodb
-        known = dynamodb.list_tables()["TableNames"]
-        for table in self.tables:
-            if table["TableName"] in known:
-                dynamodb.delete_table(TableName=table["TableName"])
-            dynamodb.create_table(**table)
-        return names.table_name(STACK)
+    def clear(self) -> None:
+        """Nothing is left of the schedule before, past HTTP: a bucket that only grows makes each slower."""
+        for table in dynamodb_backends[ACCOUNT][REGION].tables.values():
+            table.items.clear()
+        keys = _objects()
+        for name in keys.keys() - self.furnished.keys():
+            keys.setlist(name, [])
+            dict.pop(keys, name)
+        for name, versions in self.furnished.items():
+            keys.setlist(name, list(versions))
+        for topic in sns_backends[ACCOUNT][REGION].topics.values():
+            topic.sent_notifications.clear()
 
     def items(self, table: str, sk: str = "") -> list[dict[str, Any]]:
         """Every item of a table, or those with this sort key, past HTTP: looking on takes no part."""
@@ -75,6 +82,11 @@ class Ground:
 
 
 _deserialize = TypeDeserializer().deserialize
+
+
+def _objects() -> Any:
+    """moto's own versions of every object of the bucket."""
+    return s3_backends[ACCOUNT]["aws"].buckets[BUCKET].keys
 
 
 def template() -> dict[str, Any]:
@@ -159,6 +171,10 @@ def ground() -> Iterator[Ground]:
         ceremony.leave_out(stack)
         world = World.builtin(REGION, ACCOUNT)
         clients = WiredClients(wire, region=REGION)
+        _furnish(clients, world)
+        for table in tables(synthesized):
+            clients.dynamodb.create_table(**table)
+        furnished = {name: list(_objects().getlist(name)) for name in _objects()}
         made = Ground(
             wire=wire,
             clients=clients,
@@ -166,9 +182,9 @@ def ground() -> Iterator[Ground]:
             definition=state_machine_definition(synthesized),
             rules=event_rules(synthesized),
             clock=clock,
-            tables=tables(synthesized),
+            table=names.table_name(STACK),
+            furnished=furnished,
         )
-        _furnish(clients, world)
         gc.collect()
         gc.freeze()
         yield made

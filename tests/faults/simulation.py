@@ -80,7 +80,7 @@ class Simulation:
         self.context = Context(
             env=Environment(
                 stack=STACK,
-                table=ground.fresh_tables(),
+                table=ground.table,
                 bucket=BUCKET,
                 machine_arn=names.machine_arn(STACK, ACCOUNT, REGION),
                 execution_role_arn=f"arn:aws:iam::{ACCOUNT}:role/{names.execution_role_name(STACK, REGION)}",
@@ -132,8 +132,10 @@ class Simulation:
                 pass
 
     def close(self) -> None:
+        """End it; nothing that it wrote is left."""
         self.stepfunctions.close()
         self.sagemaker.close()
+        self.ground.clear()
 
     def _settle(self) -> bool:
         """Do one thing that can be done now."""

@@ -110,7 +110,8 @@ def _says(status: str, really: str) -> Callable[..., dict[str, Any]]:
 
 
 def _frees_whatever_is_claimed(context: Any, _run_id: str, run: Any) -> str:
-    context.runs.delete(claims.claim_pk(str(run.get("content_sha256"))), claims.CLAIM)
+    for content in run.get("contents") or ():
+        context.runs.delete(claims.claim_pk(content), claims.CLAIM)
     return "freed"
 
 

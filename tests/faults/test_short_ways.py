@@ -47,16 +47,17 @@ def carried_out(runs: Runs, update: dict[str, Any]) -> Any:
 def test_updates_leave_and_answer_what_moto_s_own_way_does(
     common_ground: Ground, updates: list[dict[str, Any]]
 ) -> None:
-    table = common_ground.fresh_tables()
-    shorter = Runs(common_ground.clients.dynamodb, table)
+    common_ground.clear()
+    shorter = Runs(common_ground.clients.dynamodb, common_ground.table)
     told = [carried_out(shorter, update) for update in updates], shorter.get("run", "RUN")
-    common_ground.fresh_tables()
-    longer = Runs(boto3.client("dynamodb", region_name=REGION), table)
+    common_ground.clear()
+    longer = Runs(boto3.client("dynamodb", region_name=REGION), common_ground.table)
     assert told == ([carried_out(longer, update) for update in updates], longer.get("run", "RUN"))
 
 
 def test_a_read_answers_what_was_written(common_ground: Ground) -> None:
-    runs = Runs(common_ground.clients.dynamodb, common_ground.fresh_tables())
+    common_ground.clear()
+    runs = Runs(common_ground.clients.dynamodb, common_ground.table)
     item = {"pk": "run", "sk": "RUN", "list": [1, {"a": None}], "text": "é", "yes": True}
     assert runs.put_new(item) and not runs.put_new(item)
     assert runs.get("run", "RUN") == item and runs.get("run", "JOB") is None

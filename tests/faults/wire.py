@@ -16,7 +16,10 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
-from tests.faults import dynamodb, short
+from tests.faults import short
+from tests.faults.direct import Answers, DirectCalls, Wired
+from tests.faults.dynamodb import Tables
+from tests.faults.objects import Objects
 from tests.faults.permissions import Permissions
 from tunestep.aws import Client, Clients
 from tunestep.local import iam, moto_backend
@@ -117,6 +120,21 @@ class Wire:
         self._deliver(event_name, request)
         return _strike(fault.kind, request)
 
+    def coming(self, operation: str) -> Call | None:
+        """The call that comes next; None while no function runs, and for one that a fault will strike."""
+        if not self.frames:
+            return None
+        frame = self.frames[-1]
+        call = Call(frame.verb, frame.invocation, frame.calls + 1, operation, _site())
+        struck = any(fault.strikes(call) and self._left[fault] > 0 for fault in self.faults)
+        return None if struck else call
+
+    def passed(self, call: Call) -> None:
+        """The call was answered without a request."""
+        self.frames[-1].calls, self.frames[-1].key = call.number, None
+        self.seen.append(call)
+        self.permissions.note_plain(call.verb, call.operation)
+
     def _numbered(self, event_name: str, request: AWSPreparedRequest) -> Call:
         frame = self.frames[-1]
         # Attempts of one call share the invocation id that botocore gives it.
@@ -141,8 +159,6 @@ class Wire:
         _, name, operation = event_name.split(".")
         if operation == "SimulatePrincipalPolicy":
             return _over_wsgi(self._simulate_policy, request)
-        if name == "dynamodb":
-            return dynamodb.deliver(event_name, request, dynamodb.Place(self.account, self.region))
         service = self.services.get(name)
         if service is None:
             return short.deliver(event_name, request)
@@ -215,11 +231,18 @@ class WiredClients(Clients):
 
     def __init__(self, wire: Wire, *, region: str) -> None:
         super().__init__(region=region)
-        self._wire = wire
+        self._wire, self._wired = wire, Wired(wire.coming, wire.passed)
+        self._answers: dict[str, Answers] = {
+            "dynamodb": Tables(wire.account, wire.region),
+            "s3": Objects(wire.account),
+        }
 
     def _make(self, service: str, *args: Any, **options: Any) -> Client:
         client = super()._make(service, *args, **options)
         # All handlers of the event are called, so moto must not answer by itself as well.
         client.meta.events.unregister("before-send", botocore_stubber)
         client.meta.events.register_first("before-send.*.*", self._wire.send)
+        answers = self._answers.get(service)
+        if answers is not None:
+            client._make_api_call = DirectCalls(client, self._wired, answers)
         return client

@@ -105,6 +105,35 @@ def test_a_duplicate_of_a_run_that_succeeded_says_what_it_made_and_both_ways_on(
         assert said in answer["cause"]
 
 
+@pytest.mark.parametrize("read", [(False, True), (True, False)])
+def test_data_that_only_one_of_two_runs_could_read_is_one_content(w: World, read: tuple[bool, bool]) -> None:
+    pinned = DataPlan(uri="s3://data/train.jsonl", kind="object", etag="e")
+    plan = make_plan(request_hash=request_hash(parse(REQUEST)), training_data=pinned)
+    for run_id, could in zip((RUN_ID, OTHER), read, strict=True):
+        w.begin(plan, run_id=run_id, dataset={"content_sha256": HASHES if could else {}})
+    first, second = w.event(run_id=RUN_ID), w.event(run_id=OTHER)
+    assert claim_run(w.context, first)["verdict"] == "CLAIMED"
+    _execution(w, RUN_ID, "RUNNING")
+    answer = claim_run(w.context, second)
+    assert (answer["verdict"], answer["run_id"]) == ("DuplicateRun", RUN_ID)
+    assert release(w.context, RUN_ID, w.runs.run(RUN_ID) or {}) == "freed"
+    assert claim_run(w.context, second)["verdict"] == "CLAIMED"
+    release(w.context, OTHER, w.runs.run(OTHER) or {})
+    assert not [item for item in w.runs.everything() if item["sk"] == claims.CLAIM]
+
+
+@pytest.mark.parametrize("pins", [{"etag": "e"}, {"version_id": "v"}, {"fingerprint": "f"}, {}])
+def test_a_place_is_claimed_beside_the_bytes_only_where_other_bytes_would_have_other_pins(
+    pins: dict[str, str],
+) -> None:
+    data = DataPlan(uri="s3://b/train.jsonl", kind="object", **pins)
+    plan, request = msgspec.structs.replace(make_plan(), training_data=data), parse(REQUEST)
+    by_bytes, *by_pins = claims.contents_of(request, plan, HASHES)
+    assert by_bytes == content_hash(request, plan, HASHES)
+    assert by_pins == ([content_hash(request, plan, {})] if pins else [])
+    assert claims.contents_of(request, plan, {}) == [content_hash(request, plan, {})]
+
+
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", None])
 def test_a_claim_of_an_execution_that_is_over_or_gone_is_taken_over(w: World, status: str | None) -> None:
     content = claim_run(w.context, _begin(w, RUN_ID))["content_sha256"]
