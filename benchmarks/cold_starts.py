@@ -1,4 +1,4 @@
-"""What a cold start costs: ``python -m benchmarks.cold_starts [--json]``.
+"""What a cold start costs: ``python -m benchmarks.cold_starts [--rounds N] [--json] [--markdown FILE]``.
 
 Every row is a fresh process that imports one thing, with nothing else on its path: handlers from the core
 asset as it is deployed, plain boto3 from an ordinary installation, and SageMaker's SDK from its own
@@ -22,6 +22,7 @@ from infra.bundle import LOCK, Bundle
 from tunestep import names
 
 SDK = Path(".venv-sdk")
+_HEADING = "## Cold starts"
 _MEASURE = """
 import resource, sys, time
 sys.path[:0] = sys.argv[2:]
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_starts", description="Cold starts.")
     parser.add_argument("--rounds", type=int, default=5, help="measured processes each (default 5)")
     parser.add_argument("--json", action="store_true", help="as JSON on standard output")
+    parser.add_argument("--markdown", metavar="FILE", help="also write them into the page of benchmarks.run")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         core, plain = Path(scratch) / "core", Path(scratch) / "plain"
@@ -99,6 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps({"machine": machine, "starts": [asdict(row) for row in found]}, indent=2))
     else:
         print(_as_text(found, machine))
+    if options.markdown:
+        page = Path(options.markdown)
+        page.write_text(with_section(page.read_text("utf-8"), found, machine), "utf-8")
     budget = BUDGETS[CORE]
     kept = [
         row.processor_ms <= budget.milliseconds and row.size_mb * 1e6 <= budget.size
@@ -106,6 +111,32 @@ def main(arguments: list[str] | None = None) -> int:
         if row.what in names.FUNCTIONS
     ]
     return 0 if all(kept) else 1
+
+
+def with_section(page: str, found: list[Start], machine: dict[str, str]) -> str:
+    """The page of benchmarks with these rows as its last section, in place of an earlier one."""
+    budget = BUDGETS[CORE]
+    lines = [
+        page.partition(f"\n{_HEADING}\n")[0].rstrip(),
+        "",
+        _HEADING,
+        "",
+        "Written by `.venv/bin/python -m benchmarks.cold_starts --markdown docs/benchmarks.md`: each row is "
+        "a fresh process that imports one thing, the median of several. Size is that of what is deployed, "
+        f"unzipped. Promised of every handler: {budget.milliseconds} ms of the processor's time, and "
+        f"{budget.size / 1e6:.0f} MB.",
+        "",
+        "Measured with " + ", ".join(f"{name} {value}" for name, value in machine.items()) + ".",
+        "",
+        "| what is imported | clock ms | processor ms | memory MiB | size MB |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.what} | {row.clock_ms:.0f} | {row.processor_ms:.0f} | {row.memory_mib:.0f} "
+        f"| {row.size_mb:.1f} |"
+        for row in found
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _as_text(found: list[Start], machine: dict[str, str]) -> str:

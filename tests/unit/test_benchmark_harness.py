@@ -1,9 +1,10 @@
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from benchmarks import harness, run
+from benchmarks import cold_starts, harness, run
 from benchmarks.harness import Claim, Limit, Measured
 
 Times = list[float]
@@ -127,3 +128,12 @@ def test_the_page_says_what_is_not_kept() -> None:
     page = harness.as_markdown([kept, broken], {"cores": "2"}, "2026-01-01")
     assert "| fast | a peer | >= 2x | 3.0x | 3 rows/s | 1 rows/s |" in page
     assert "| slow | - | < 1 s | **2.00 s: not kept** | - | - |" in page
+
+
+def test_cold_starts_take_the_place_of_those_before_and_leave_the_rest_of_the_page() -> None:
+    row = cold_starts.Start("validate", 201.4, 190.2, 61.0, 9.94)
+    once = cold_starts.with_section("# Benchmarks\n\nText.\n", [row], {"cores": "2"})
+    twice = cold_starts.with_section(once, [replace(row, clock_ms=300)], {"cores": "2"})
+    assert once.startswith("# Benchmarks\n\nText.\n\n## Cold starts\n")
+    assert "| validate | 201 | 190 | 61 | 9.9 |" in once
+    assert "| validate | 300 | 190 | 61 | 9.9 |" in twice and twice.count("## Cold starts") == 1
