@@ -162,32 +162,33 @@ def end_run(context: Context, run_id: str, name: str, cause: str, request: Any) 
     Returns what the document's ``error`` becomes: {Error, Cause, cleaned: [{step, ok, detail}]}. The
     job goes first, because it costs money; the pending items go last, and that of the job only when it
     is known to be absent for good or to have ended with its bill on record: until then the reconciler comes
-    back. The content is free for others once the job is known to have ended, or to be absent for good: one
-    that is being stopped may go on for minutes, and a second would train the same beside it.
+    back, as it does for a run that could not be marked, or its content freed. Content is free for others
+    once the job is known to have ended, or to be absent for good: one that is being stopped may go on for
+    minutes, and a second would train the same beside it.
     """
     steps, run = _Steps(), context.runs.run(run_id) or {}
     job_safe = steps.run(_STOP, lambda: stop_job(context, run_id, run))
     steps.run("close the question", lambda: _close_approval(context, run_id))
-    if run.get("status") == ENDED and run.get("error"):
+    marked = bool(run.get("status") == ENDED and run.get("error"))
+    if marked:
         name, cause = run["error"], run.get("cause", cause)
         steps.run("look after record.json", lambda: _record_again(context, run_id, run, request))
     else:
         error = {"Error": name, "Cause": cause, "cleaned": list(steps.done)}
         steps.run("write error.json", lambda: context.files.put(run_id, ERROR, error).uri)
         steps.run("write record.json", lambda: failed_run.write(context, run_id, run, request, error))
-        steps.run("mark the run as ended", lambda: _mark_ended(context, run_id, name, cause))
+        marked = steps.run("mark the run as ended", lambda: _mark_ended(context, run_id, name, cause))
     # Looked at after the run was marked: a StartTraining that did not see the mark is seen here.
     gone = job_safe and not (steps.found_no_job and tracking.may_still_appear(context, run_id))
     if steps.job_goes_on:
         # The event of its end may have come before that mark, and found nothing to do.
         steps.run(_LOOK, lambda: _look_again(context, run_id, run))
     over = gone and not steps.job_goes_on
-    if over:
-        steps.run("free the content", lambda: claims.release(context, run_id, run))
+    freed = not over or steps.run("free the content", lambda: claims.release(context, run_id, run))
     steps.run("settle the budget", lambda: budgets.settle(context, run_id))
     settled = steps.run("settle the bill", lambda: _settle(context, run_id, run, steps.job_goes_on))
-    forgotten = [runs.PENDING_APPROVAL, runs.PENDING_STOP, runs.PENDING_RUN]
-    if over and settled and not _still_bills(steps):
+    forgotten = [runs.PENDING_APPROVAL, runs.PENDING_STOP, *([runs.PENDING_RUN] if marked and freed else [])]
+    if over and freed and settled and not _still_bills(steps):
         forgotten.append(runs.PENDING_TRAINING)
     for sk in forgotten:
         steps.run(f"forget {sk}", partial(_forget, context, run_id, sk))

@@ -75,14 +75,19 @@ CLEAN = (
 
 def sweep(verb: str, by_run: Sequence[Lengths]) -> Iterator[Schedule]:
     """Every call of a function in the runs without faults, failing in every way, one at a time."""
+    for clean, lengths in zip(CLEAN, by_run, strict=True):
+        yield from failing(clean, verb, 1, lengths.get(verb, 0))
+
+
+def failing(schedule: Schedule, verb: str, invocation: int, calls: int) -> Iterator[Schedule]:
+    """A schedule with each of the calls of one invocation failing in every way, one at a time."""
     kinds: tuple[tuple[Kind, int], ...] = (
         *(("refused", 4), ("unreachable", 4), ("answer lost", 1), ("answer lost", 4)),
-        *(("dies", 1), ("dies after", 1)),
+        *(("failed after", 4), ("dies", 1), ("dies after", 1)),
     )
-    for clean, lengths in zip(CLEAN, by_run, strict=True):
-        for number in range(1, lengths.get(verb, 0) + 1):
-            for kind, times in kinds:
-                yield replace(clean, faults=(Fault(verb, 1, number, kind, times),))
+    for number in range(1, calls + 1):
+        for kind, times in kinds:
+            yield replace(schedule, faults=(Fault(verb, invocation, number, kind, times),))
 
 
 def drawn(seed: int, lengths: Lengths) -> Schedule:

@@ -14,13 +14,14 @@ import pytest
 from tests.faults import invariants
 from tests.faults.campaign import Coverage, Profile, play, story
 from tests.faults.ground import Ground
-from tests.faults.schedule import CLEAN, Schedule, drawn, sweep
+from tests.faults.jobs import Fate
+from tests.faults.schedule import CLEAN, Schedule, drawn, failing, sweep
 from tests.faults.simulation import Simulation
 from tunestep import names
 
 CHUNK = 50
 FEW = 200
-MANY = int(os.environ.get("TUNESTEP_SCHEDULES", "7550"))
+MANY = int(os.environ.get("TUNESTEP_SCHEDULES", "7150"))
 ALL = 10_000
 """Drawn ones, and those in which every call fails in every way."""
 
@@ -61,6 +62,22 @@ def test_every_call_fails_in_every_way_and_nothing_is_lost(
 def test_many_more_drawn_schedules_hold(common_ground: Ground, clean: Profile, first: int) -> None:
     last = min(first + CHUNK, MANY)
     _hold(common_ground, (drawn(seed, clean.lengths) for seed in range(first, last)))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("job", [Fate(trains=1800), Fate(trains=0, ends="Failed")])
+def test_an_aborted_run_is_cleaned_up_whichever_call_of_that_fails(
+    common_ground: Ground, trains: Fate
+) -> None:
+    """The second clean-up where the event of the job's own end, which is late, comes first."""
+    aborted = Schedule(seed=4, deeds=((286.0, "abort"),), fates=(job,), events=((2, "late"),))
+    assert not play(common_ground, aborted).problems
+    calls = Counter(
+        (call.invocation, call.number) for call in common_ground.wire.seen if call.verb == "clean_up"
+    )
+    invocation, most = max(calls, key=lambda call: call[1])
+    assert most > 10
+    _hold(common_ground, failing(aborted, "clean_up", invocation, most))
 
 
 def test_every_function_is_played_or_named_with_where_else_it_is_tried(clean: Profile) -> None:

@@ -134,6 +134,23 @@ def test_a_place_is_claimed_beside_the_bytes_only_where_other_bytes_would_have_o
     assert claims.contents_of(request, plan, {}) == [content_hash(request, plan, {})]
 
 
+def test_content_that_could_not_be_freed_is_come_back_to(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = claim_run(w.context, _begin(w, RUN_ID))["content_sha256"]
+    request = job_request(make_plan())
+    w.runs.update_run(RUN_ID, {"job_name": request["TrainingJobName"]})
+    w.sagemaker.describe_training_job = lambda **_: described(request, "Failed")
+    w.runs.put(runs.pending_run(RUN_ID, execution_arn(RUN_ID), w.context.timestamp()))
+    busy = ClientError({"Error": {"Code": "InternalServerError", "Message": "busy"}}, "DeleteItem")
+    with monkeypatch.context() as patched:
+        patched.setattr(claims, "release", lambda *_: (_ for _ in ()).throw(busy))
+        end_run(w.context, RUN_ID, "ServiceFault", "why", REQUEST)
+    assert _holder(w, content) == RUN_ID
+    _execution(w, RUN_ID, "FAILED")
+    assert reconcile(w.context)["failed"] == []
+    assert _holder(w, content) == "None"
+    assert w.runs.pending(RUN_ID, runs.PENDING_RUN) is None
+
+
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", None])
 def test_a_claim_of_an_execution_that_is_over_or_gone_is_taken_over(w: World, status: str | None) -> None:
     content = claim_run(w.context, _begin(w, RUN_ID))["content_sha256"]
