@@ -66,16 +66,12 @@ def test_many_more_drawn_schedules_hold(common_ground: Ground, clean: Profile, f
 
 @pytest.mark.faults
 @pytest.mark.parametrize("job", [Fate(trains=1800), Fate(trains=0, ends="Failed")])
-def test_an_aborted_run_is_cleaned_up_whichever_call_of_that_fails(
-    common_ground: Ground, trains: Fate
-) -> None:
+def test_an_aborted_run_is_cleaned_up_whichever_call_of_that_fails(common_ground: Ground, job: Fate) -> None:
     """The second clean-up where the event of the job's own end, which is late, comes first."""
     aborted = Schedule(seed=4, deeds=((286.0, "abort"),), fates=(job,), events=((2, "late"),))
     assert not play(common_ground, aborted).problems
-    calls = Counter(
-        (call.invocation, call.number) for call in common_ground.wire.seen if call.verb == "clean_up"
-    )
-    invocation, most = max(calls, key=lambda call: call[1])
+    cleaned = [call for call in common_ground.wire.seen if call.verb == "clean_up"]
+    invocation, most = max(((call.invocation, call.number) for call in cleaned), key=lambda call: call[1])
     assert most > 10
     _hold(common_ground, failing(aborted, "clean_up", invocation, most))
 
