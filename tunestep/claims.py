@@ -87,7 +87,7 @@ def _pins(data: DataPlan) -> list[str]:
 
 def _pinned(data: DataPlan) -> bool:
     """Whether other bytes at the same place would have other pins."""
-    return bool(data.etag or data.version_id or data.fingerprint)
+    return any(_pins(data)[1:])
 
 
 def claim_run(context: Context, event: StepEvent) -> dict[str, Any]:

@@ -64,14 +64,14 @@ def executions(sim: Simulation) -> list[dict[str, Any]]:
 def problems(sim: Simulation) -> list[str]:
     """Everything that is wrong once nothing happens any more."""
     table = {(item["pk"], item["sk"]): item for item in items(sim)}
-    jobs = {job.name: job for job in sim.jobs.jobs()}
+    jobs, ran = {job.name: job for job in sim.jobs.jobs()}, executions(sim)
     found = [
         *_waits(table, jobs),
-        *_jobs(sim, table, jobs),
+        *_jobs(sim, ran, table, jobs),
         *_budget(table, jobs),
         *_letters(sim),
     ]
-    for execution in executions(sim):
+    for execution in ran:
         found += _end(execution, table, jobs)
     return found
 
@@ -88,11 +88,13 @@ def _waits(table: dict[Any, dict[str, Any]], jobs: dict[str, Job]) -> list[str]:
     return found
 
 
-def _jobs(sim: Simulation, table: dict[Any, dict[str, Any]], jobs: dict[str, Job]) -> list[str]:
+def _jobs(
+    sim: Simulation, ran: list[dict[str, Any]], table: dict[Any, dict[str, Any]], jobs: dict[str, Job]
+) -> list[str]:
     found = []
     owners = {name: _tag(job, names.TAG_RUN) for name, job in jobs.items()}
     found += [f"run {run} made {n} jobs" for run, n in Counter(owners.values()).items() if n > 1]
-    ended = {entry["name"]: entry["stopDate"] for entry in executions(sim) if "stopDate" in entry}
+    ended = {entry["name"]: entry["stopDate"] for entry in ran if "stopDate" in entry}
     for name, job in jobs.items():
         run = owners[name]
         if run not in ended:
