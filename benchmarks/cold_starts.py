@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 
 from benchmarks import harness
@@ -86,6 +87,13 @@ def rows(core: Path, plain: Path, rounds: int) -> list[Start]:
     return found
 
 
+def sdk_version() -> str:
+    """Of the package that holds the trainers, in the SDK's own environment."""
+    sites = map(str, SDK.glob("lib/python*/site-packages"))
+    found = [item.version for item in metadata.distributions(name="sagemaker-train", path=list(sites))]
+    return found[0] if found else "not installed"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_starts", description="Cold starts.")
     parser.add_argument("--rounds", type=int, default=5, help="measured processes each (default 5)")
@@ -98,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         bundle.build(core)
         bundle.install(LOCK, plain)
         found = rows(core, plain, options.rounds)
-    machine = harness.surroundings(("boto3", "sagemaker"))
+    machine = {**harness.surroundings(("boto3",)), "sagemaker-train": sdk_version()}
     if options.json:
         print(json.dumps({"machine": machine, "starts": [asdict(row) for row in found]}, indent=2))
     else:

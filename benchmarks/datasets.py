@@ -78,6 +78,10 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
+def _megabytes(path: Path) -> float:
+    return _size(path) / 1e6
+
+
 def _read_by_hand(kind: str, path: Path) -> int:
     with path.open("rb") as file:
         return dataset_peers.checked_by_hand(kind, file)
@@ -90,11 +94,11 @@ def _by_hand() -> Iterator[Claim]:
                 name=f"data, {kind_title}, row checks in {title}",
                 peer_name="json.loads and the same checks by hand",
                 at_least=2.5,
-                unit="bytes",
+                unit="MB",
                 prepare=lambda number, kind=kind: dataset_files.path(kind),  # type: ignore[misc]
                 ours=functools.partial(_of_file, technique, processors),
                 peer=functools.partial(_read_by_hand, kind),
-                items=_size,
+                items=_megabytes,
                 agree=_same,
                 processor=processors == 1,
                 work_too=processors is None,
@@ -107,11 +111,11 @@ def _whole() -> Iterator[Claim]:
             name=f"data, {kind_title}, the whole check in one process",
             peer_name="json.loads and the row checks alone by hand",
             at_least=0.5,
-            unit="bytes",
+            unit="MB",
             prepare=lambda number, kind=kind: dataset_files.path(kind),  # type: ignore[misc]
             ours=functools.partial(_all_of_file, technique),
             peer=functools.partial(_read_by_hand, kind),
-            items=_size,
+            items=_megabytes,
             agree=_same,
             processor=True,
         )
@@ -125,11 +129,11 @@ def _by_sdk() -> Iterator[Claim]:
             name=f"data, {title}, row checks in two processes",
             peer_name="sagemaker-train validate_dataset",
             at_least=4,
-            unit="bytes",
+            unit="MB",
             prepare=lambda number, kind=kind: dataset_files.path(kind),  # type: ignore[misc]
             ours=functools.partial(_of_file, technique, None),
             peer=lambda path, technique=technique: dataset_peers.checked_by_sdk(path, technique.lower()),  # type: ignore[misc]
-            items=_size,
+            items=_megabytes,
             agree=_same,
         )
 
@@ -196,11 +200,11 @@ def _streamed() -> Claim:
         name="data, SFT chat from a loopback S3, row checks in two processes",
         peer_name="the SDK's way of reading (iter_lines, json.loads) and the same checks by hand",
         at_least=5,
-        unit="bytes",
+        unit="MB",
         prepare=lambda number: dataset_files.path("chat"),
         ours=ours,
         peer=peer,
-        items=_size,
+        items=_megabytes,
         agree=_same,
         work_too=True,
     )

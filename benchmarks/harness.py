@@ -30,7 +30,7 @@ class Claim:
     prepare: Callable[[int], Any]
     ours: Callable[[Any], Any]
     peer: Callable[[Any], Any]
-    items: Callable[[Any], int]
+    items: Callable[[Any], float]
     agree: Callable[[Any, Any], None]
     processor: bool = False
     work_too: bool = False
@@ -120,7 +120,7 @@ class _Spent(NamedTuple):
     seconds: float
     work: float
 
-    def each(self, items: int) -> "_Spent":
+    def each(self, items: float) -> "_Spent":
         return _Spent(self.seconds / items, self.work / items)
 
 

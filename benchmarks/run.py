@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import datasets, harness, rewards
+from benchmarks import datasets, harness, rewards, synthesis
 
 PEERS = (
     "math-verify",
@@ -26,7 +26,7 @@ PEERS = (
 def main(arguments: list[str] | None = None) -> int:
     """The command; results as text on standard output unless asked otherwise."""
     options = _options(arguments)
-    everything = [*rewards.everything(), *datasets.everything()]
+    everything = [*rewards.everything(), *datasets.everything(), *synthesis.everything()]
     chosen = [what for what in everything if options.only.lower() in what.name.lower()]
     if not chosen:
         print(f"No benchmark has {options.only!r} in its name.", file=sys.stderr)
@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.markdown:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         Path(options.markdown).write_text(
-            harness.as_markdown(results, machine, today, f"{rewards.NOTES}\n\n{datasets.NOTES}"),
+            harness.as_markdown(
+                results, machine, today, f"{rewards.NOTES}\n\n{datasets.NOTES}\n\n{synthesis.NOTES}"
+            ),
             encoding="utf-8",
         )
     return 0 if all(result.kept for result in results) else 1
