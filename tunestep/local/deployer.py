@@ -28,11 +28,9 @@ class Assembly(NamedTuple):
 
 
 class Deployment(NamedTuple):
-    """What was deployed: outputs, functions in the order of the template, queues that functions read,
-    schedules, and routes of its HTTP API."""
+    """What was deployed: outputs, queues that functions read, schedules, and routes of its HTTP API."""
 
     outputs: dict[str, Any]
-    functions: tuple[str, ...]
     queues: tuple[QueueMapping, ...] = ()
     schedules: tuple[Scheduled, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -103,7 +101,6 @@ class Deployer:
         made = self._context
         return Deployment(
             outputs,
-            tuple(made.function_names),
             queues=tuple(made.queues),
             schedules=tuple(made.schedules),
             routes=tuple(made.routes),

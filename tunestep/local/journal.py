@@ -12,7 +12,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS calls (
     body BLOB, body_sha256 TEXT
 )
 """
+_INSERT = "INSERT INTO calls (at, seed, environ, body, body_sha256) VALUES (?,?,?,?,?)"
 
 
 class Call(NamedTuple):
@@ -96,10 +97,26 @@ class Journal:
             kept["moto.preserved_header_names"] = names
         inline, digest = (call.body, None) if len(call.body) <= INLINE_BODY else (None, self._file(call.body))
         with self._lock, self._db:
-            self._db.execute(
-                "INSERT INTO calls (at, seed, environ, body, body_sha256) VALUES (?,?,?,?,?)",
-                (call.at, call.seed, json.dumps(kept), inline, digest),
+            self._db.execute(_INSERT, (call.at, call.seed, json.dumps(kept), inline, digest))
+
+    def count(self, targets: Sequence[str], scope: str) -> int:
+        """How many kept calls have one of these X-Amz-Target headers, and this in their signature's scope."""
+        ((count,),) = self._db.execute(f"SELECT count(*) {_chosen(targets)}", (*targets, scope))
+        return int(count)
+
+    def replace(self, targets: Sequence[str], scope: str, target: str, bodies: Sequence[bytes]) -> None:
+        """Put calls of one target with these bodies, last, in the place of those that count() counts.
+
+        All or nothing, whenever the process ends. There has to be one such call.
+        """
+        chosen = _chosen(targets)
+        with self._lock, self._db:
+            ((at, environ),) = self._db.execute(
+                f"SELECT at, environ {chosen} ORDER BY id DESC LIMIT 1", (*targets, scope)
             )
+            like = json.dumps({**json.loads(environ), "HTTP_X_AMZ_TARGET": target})
+            self._db.execute(f"DELETE {chosen}", (*targets, scope))
+            self._db.executemany(_INSERT, [(at, 0, like, body, None) for body in bodies])
 
     def _file(self, body: bytes) -> str:
         digest = hashlib.sha256(body).hexdigest()
@@ -126,6 +143,15 @@ class Journal:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _chosen(targets: Sequence[str]) -> str:
+    """The FROM and WHERE of the calls that count() counts."""
+    marks = ",".join("?" * len(targets))
+    return (
+        f"FROM calls WHERE json_extract(environ, '$.HTTP_X_AMZ_TARGET') IN ({marks})"
+        " AND instr(json_extract(environ, '$.HTTP_AUTHORIZATION'), ?)"
+    )
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -12,6 +12,7 @@ import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 Environ = dict[str, Any]
@@ -108,9 +109,14 @@ def application() -> Callable[[Environ, Callable[..., Any]], Iterable[bytes]]:
     """moto's WSGI application; MOTO_ACCOUNT_ID has to be set before."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
 
-    app: Callable[[Environ, Callable[..., Any]], Iterable[bytes]] = DomainDispatcherApplication(
-        create_backend_app
-    )
+    class Dispatcher(DomainDispatcherApplication):
+        """moto's, which lists a folder and tries a hundred patterns to find the service of each call."""
+
+        @lru_cache(maxsize=256)  # noqa: B019 - there is one, for as long as the process lives
+        def get_backend_for_host(self, host: str | None) -> Any:
+            return super().get_backend_for_host(host)
+
+    app: Callable[[Environ, Callable[..., Any]], Iterable[bytes]] = Dispatcher(create_backend_app)
     return app
 
 
@@ -137,6 +143,13 @@ def buses(account: str, region: str) -> list[str]:
     from moto.events.models import events_backends  # noqa: PLC0415
 
     return list(events_backends[account][region].event_buses)
+
+
+def tables(account: str, region: str) -> list[Any]:
+    """The tables of DynamoDB, as moto holds them."""
+    from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415
+
+    return list(dynamodb_backends[account][region].tables.values())
 
 
 def has_messages(account: str, region: str, queue: str) -> bool:

@@ -34,7 +34,6 @@ def function(context: Context, logical_id: str, properties: dict[str, Any]) -> D
             tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])},
         )
     )
-    context.function_names.append(name)
     return Deployed(name, {"Arn": arn})
 
 

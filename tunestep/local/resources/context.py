@@ -36,7 +36,6 @@ class Context:
     clients: ServiceClients
     pool: FunctionPool
     assets: Mapping[str, Path]
-    function_names: list[str] = field(default_factory=list)
     rule_names: set[str] = field(default_factory=set)
     queues: list[QueueMapping] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
