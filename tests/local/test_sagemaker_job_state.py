@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.local.sagemaker_cloud import Launcher, running
 from tunestep.local.sagemaker import job_state, job_view
 from tunestep.local.sagemaker.job_state import Job, Transition, WorkerStatus
 from tunestep.local.sagemaker.records import Records, Taken
@@ -103,17 +102,6 @@ def test_a_worker_that_completes_while_being_stopped_has_completed() -> None:
 def test_a_failure_reason_is_cut_to_what_the_api_carries() -> None:
     long = WorkerStatus(status="Failed", failure_reason="x" * 5000)
     assert len(job_state.absorb(new_job(), long, 101).failure_reason) == 1024
-
-
-def test_a_job_whose_worker_may_have_started_is_not_started_twice(tmp_path: Path) -> None:
-    launcher = Launcher()
-    with running(tmp_path, launcher) as cloud:
-        half = job_state.launching(new_job(), 101)
-        cloud.service.records.add("job", "job", msgspec.to_builtins(half))
-    with running(tmp_path, launcher) as cloud:
-        job = cloud.ended()
-    assert job["FailureReason"].startswith("InternalServerError: the service ended while")
-    assert launcher.processes == []
 
 
 def test_a_transaction_that_fails_leaves_no_trace_and_a_key_is_taken_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -310,9 +311,9 @@ def test_a_job_whose_worker_ended_while_nobody_watched(
         assert cloud.ended()["TrainingJobStatus"] == ("Completed" if again else "Failed")
 
 
-@pytest.mark.parametrize("lives", [True, False])
+@pytest.mark.parametrize("meanwhile", ["trains", "completes", "dies"])
 def test_a_worker_whose_number_was_not_written_down_is_found_or_its_report_is(
-    tmp_path: Path, launcher: Launcher, lives: bool
+    tmp_path: Path, launcher: Launcher, meanwhile: str
 ) -> None:
     with running(tmp_path, launcher) as cloud:
         cloud.sagemaker.create_training_job(**cloud.request())
@@ -322,14 +323,47 @@ def test_a_worker_whose_number_was_not_written_down_is_found_or_its_report_is(
         assert job is not None
         kept = {name: value for name, value in job.items() if not name.startswith("pid")}
         cloud.service.records.put("job", "job", kept)
-    if not lives:
-        (tmp_path / "jobs/job/go").touch()
-        launcher.processes.pop().wait()
+    if meanwhile != "trains":
+        worker = launcher.processes.pop()
+        if meanwhile == "completes":
+            (tmp_path / "jobs/job/go").touch()
+        else:
+            worker.kill()
+        worker.wait()
     with running(tmp_path, launcher) as cloud:
-        if lives:
+        if meanwhile == "trains":
             assert cloud.describe()["TrainingJobStatus"] == "InProgress"
             cloud.go()
-        assert cloud.ended()["TrainingJobStatus"] == "Completed"
+        job = cloud.ended()
+    assert job["TrainingJobStatus"] == ("Failed" if meanwhile == "dies" else "Completed")
+    assert job.get("FailureReason", "").startswith("InternalServerError" if meanwhile == "dies" else "")
+    assert len(launcher.processes) == (1 if meanwhile == "trains" else 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_job_whose_worker_was_never_started_is_started_after_a_restart(
+    tmp_path: Path, launcher: Launcher, stopped: bool
+) -> None:
+    killed = threading.Event()
+
+    def dies(folder: Path) -> int:
+        killed.set()
+        raise SystemExit  # ends the supervisor's thread here, as a kill would
+
+    with running(tmp_path, dies) as cloud:
+        cloud.sagemaker.create_training_job(**cloud.request())
+        assert killed.wait(10)
+        if stopped:
+            cloud.sagemaker.stop_training_job(TrainingJobName="job")
+    with running(tmp_path, launcher) as cloud:
+        if not stopped:
+            cloud.until(lambda job: job["SecondaryStatus"] == "Training")
+            cloud.go()
+        job = cloud.ended()
+    assert job["TrainingJobStatus"] == ("Stopped" if stopped else "Completed")
+    assert statuses(job).count("Pending") == 1
+    assert len(launcher.processes) == (0 if stopped else 1)
 
 
 def test_another_process_with_the_workers_number_is_not_taken_for_it(

@@ -100,7 +100,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def launching(job: Job, now: float) -> Job:
     """About to start its worker: written down first, so that no crash can start two."""
-    return _enter(replace(job, launched=now), "Pending", now)
+    job = replace(job, launched=now)
+    return job if job.secondary == "Pending" else _enter(job, "Pending", now)
+
+
+def not_launched(job: Job) -> Job:
+    """No worker came of it: the next one is the first."""
+    return replace(job, launched=None)
 
 
 def running(job: Job, pid: int, identity: str) -> Job:

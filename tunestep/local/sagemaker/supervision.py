@@ -83,16 +83,20 @@ class Supervisor:
         self._thread.start()
 
     def _recover(self, name: str) -> None:
-        """The service died between starting a worker and writing down its number: it may be at work."""
+        """The service died between starting a worker and writing down its number: it may be at work, may have
+        been, or was never started."""
         folder = self._folders.path(name) if self._folders else None
         pid = self._find_worker(folder) if folder else None
         if pid is not None:
             known = processes.identity(pid)
             self._change(name, lambda found: job_state.running(found, pid, known))
             return
-        if folder and (report := self._reader.read(folder)):
-            self._change(name, lambda found: job_state.absorb(found, report, self._clock()))
-        self._change(name, self._lost("the service ended while the training process was starting"))
+        report = self._reader.read(folder) if folder else None
+        if report is None:
+            self._change(name, job_state.not_launched)
+            return
+        self._change(name, lambda found: job_state.absorb(found, report, self._clock()))
+        self._change(name, self._lost("the training process ended while the service was not there"))
 
     def close(self) -> None:
         """Stop watching. Workers go on; the next start finds them again."""
