@@ -16,8 +16,14 @@ DONE = {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAtt
 Asked = Mapping[str, Any]
 
 
-class Refusal(Exception):  # noqa: N818 - what DynamoDB calls a failed condition
-    """A condition does not hold."""
+CONDITION = "ConditionalCheckFailedException"
+ABSENT = frozenset({"NoSuchKey", "404"})
+REFUSALS = frozenset({CONDITION}) | ABSENT
+"""Codes of errors in which nothing but the operation and the object's key differ."""
+
+
+class Refusal(Exception):  # noqa: N818 - an answer that many a call expects
+    """A condition does not hold, or there is no such object."""
 
 
 class Elsewhere(Exception):  # noqa: N818 - it is no error
@@ -46,7 +52,8 @@ class Wired(NamedTuple):
 
     coming: Callable[[str], Any]
     """The call that an operation would be, unless a fault strikes it or no function is running."""
-    passed: Callable[[Any], None]
+    passed: Callable[..., None]
+    """Told of the call, of what was asked, and whether it was answered that an object is absent."""
 
 
 class DirectCalls:
@@ -57,7 +64,7 @@ class DirectCalls:
         self._service, self._answers = client.meta.service_model.service_name, answers
         self._known: set[Any] = set()
         self._refusals: dict[str, Any] = {}
-        """What is answered when a condition does not hold: nothing but the operation is in it."""
+        """What an operation is refused with."""
 
     def __call__(self, operation: str, asked: dict[str, Any]) -> Any:
         call = self._wired.coming(f"{self._service}.{operation}")
@@ -72,32 +79,44 @@ class DirectCalls:
             return self._whole_way(operation, asked)
         except Refusal:
             return self._refused(call, operation, asked)
-        self._wired.passed(call)
+        self._wired.passed(call, asked)
         return answer
 
     def _first(self, kind: Any, operation: str, asked: dict[str, Any]) -> Any:
+        plain = dict(asked)  # botocore adds to what it is asked with
         try:
-            answer = self._whole_way(operation, asked)
+            answer = self._remembering(operation, asked)
         except ClientError as fault:
-            if fault.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                self._refusals[operation] = fault.response
+            if fault.response["Error"]["Code"] == CONDITION:
                 self._known.add(kind)
             raise
-        if not self._answers.same(operation, asked, answer):
-            raise Difference(operation, asked, answer)
+        if not self._answers.same(operation, plain, answer):
+            raise Difference(operation, plain, answer)
         self._known.add(kind)
         return answer
 
+    def _remembering(self, operation: str, asked: dict[str, Any]) -> Any:
+        """The whole way, and what it is refused with."""
+        try:
+            return self._whole_way(operation, asked)
+        except ClientError as fault:
+            if fault.response["Error"]["Code"] in REFUSALS:
+                self._refusals[operation] = fault.response
+            raise
+
     def _refused(self, call: Any, operation: str, asked: dict[str, Any]) -> Any:
         if operation not in self._refusals:
-            return self._whole_way(operation, asked)
-        self._wired.passed(call)
-        refused = self._client.exceptions.ConditionalCheckFailedException
-        raise refused(copy.deepcopy(self._refusals[operation]), operation)
+            return self._remembering(operation, asked)
+        response = copy.deepcopy(self._refusals[operation])
+        error = response["Error"]
+        self._wired.passed(call, asked, absent=error["Code"] in ABSENT)
+        if "Key" in error:
+            error["Key"] = asked["Key"]
+        raise self._client.exceptions.from_code(error["Code"])(response, operation)
 
 
 def members(asked: Asked) -> tuple[Any, ...]:
-    """What is the same of calls that differ in their values alone."""
+    """What is the same of calls that differ in their values, and in what attributes are called, alone."""
     expressions = [value for name, value in asked.items() if name.endswith("Expression")]
-    names = asked.get("ExpressionAttributeNames", {})
-    return *asked, *expressions, *names.items(), *asked.get("ExpressionAttributeValues", {})
+    names, values = asked.get("ExpressionAttributeNames", {}), asked.get("ExpressionAttributeValues", {})
+    return *asked, *expressions, *names, *values

@@ -1,22 +1,23 @@
 """DynamoDB's calls answered by moto's tables, past botocore and moto's web server.
 
 An update takes moto ten times as long as a read: it parses the expression twice and copies the item twice.
-One that only sets and removes attributes is carried out here, once moto has been seen to come to the same:
-the first of a kind is done in both ways, and a difference ends the test.
+One that only sets, removes and counts up attributes is carried out here, once moto has been seen to come to
+the same: the first of a kind is done in both ways, and a difference ends the test.
 """
 
 import copy
 import re
+from decimal import Decimal
 from typing import Any
 
 from moto.dynamodb.comparisons import create_condition_expression_parser
-from moto.dynamodb.exceptions import ConditionalCheckFailed
+from moto.dynamodb.exceptions import ConditionalCheckFailed, DynamodbException
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.utilities import dynamo_to_dict
 from moto.dynamodb.responses import DynamoHandler
 
-from tests.faults.direct import DONE, Asked, Difference, Refusal, members
+from tests.faults.direct import DONE, Asked, Difference, Elsewhere, Refusal, members
 
 BY_MOTO = {
     "PutItem": DynamoHandler.put_item,
@@ -24,8 +25,11 @@ BY_MOTO = {
     "Query": DynamoHandler.query,
     "UpdateItem": DynamoHandler.update_item,
 }
+_ADDED = r"#\w+ :\w+"
 _PART = r"#\w+ = (?::\w+|if_not_exists\(#\w+, :\w+\))"
-_PLAIN = re.compile(rf"(?:SET ({_PART}(?:, {_PART})*))?(?: ?REMOVE (#\w+(?:, #\w+)*))?")
+_PLAIN = re.compile(
+    rf"(?:SET ({_PART}(?:, {_PART})*))?(?: ?REMOVE (#\w+(?:, #\w+)*))?(?: ?ADD ({_ADDED}(?:, {_ADDED})*))?"
+)
 _READ = frozenset({"TableName", "Key", "ConsistentRead"})
 _MOST_BYTES = 300_000
 """DynamoDB's limit is 400 KB an item, and the short way does not know it."""
@@ -48,10 +52,11 @@ class Tables:
         return operation not in ("GetItem", "Query") or _seen(self.answer(operation, asked)) == _seen(answer)
 
     def answer(self, operation: str, asked: Asked) -> dict[str, Any]:
-        """The operation's members. Raises Refusal when a condition does not hold."""
+        """The operation's members. Raises Refusal when a condition does not hold, and Elsewhere for another
+        error, which moto words."""
         if operation == "GetItem":
             item = self._item(asked)
-            return {"Item": dynamo_to_dict(item.attrs), **DONE} if item else {**DONE}
+            return {"Item": attributes(item), **DONE} if item else {**DONE}
         if operation == "UpdateItem" and _PLAIN.fullmatch(asked["UpdateExpression"]):
             return self._update(asked)
         return self._by_moto(operation, asked)
@@ -65,6 +70,8 @@ class Tables:
             result: dict[str, Any] = BY_MOTO[operation](handler).result
         except ConditionalCheckFailed:
             raise Refusal from None
+        except DynamodbException as fault:
+            raise Elsewhere from fault
         return {**result, **DONE}
 
     def _table(self, asked: Asked) -> Any:
@@ -91,11 +98,27 @@ class Tables:
         ours = copy.deepcopy(item) if item else Item(*_key(asked), asked["Key"])
         answer = self._by_moto("UpdateItem", asked)
         _change(ours, asked)
-        left, kept = dynamo_to_dict(ours.attrs), dynamo_to_dict(self._item(asked).attrs)
+        left, kept = attributes(ours), dynamo_to_dict(self._item(asked).attrs)
         if left != kept or _told(ours, asked).get("Attributes") != answer.get("Attributes"):
             raise Difference(asked, left, kept, answer)
         self._agreed.add(kind)
         return answer
+
+
+def attributes(item: Any) -> dict[str, Any]:
+    """An item's attributes as DynamoDB's JSON has them; what moto does in a quarter of the time."""
+    return {name: _told_value(value) for name, value in item.attrs.items()}
+
+
+def _told_value(value: Any) -> dict[str, Any]:
+    inner = value.value
+    if value.type == "M":
+        inner = {name: _told_value(each) for name, each in inner.items()}
+    elif value.type == "L":
+        inner = [_told_value(each) for each in inner]
+    elif value.type in ("B", "BS"):
+        inner = dynamo_to_dict(value)[value.type]
+    return {value.type: inner}
 
 
 def _seen(answer: Asked) -> dict[str, Any]:
@@ -123,9 +146,12 @@ def _change(item: Any, asked: Asked) -> None:
     for name, default, value in re.findall(r"(#\w+) = (if_not_exists\(#\w+, )?(:\w+)", plain[1] or ""):
         if not default or names[name] not in item.attrs:
             dict.__setitem__(item.attrs, names[name], DynamoType(values[value]))
-    for name in (plain[2] or "").split(", "):
-        if name:
-            item.attrs.pop(names[name], None)
+    for name in re.findall(r"#\w+", plain[2] or ""):
+        item.attrs.pop(names[name], None)
+    for name, value in re.findall(r"(#\w+) (:\w+)", plain[3] or ""):
+        before = item.attrs[names[name]].value if names[name] in item.attrs else 0
+        total = Decimal(before) + Decimal(values[value]["N"])
+        dict.__setitem__(item.attrs, names[name], DynamoType({"N": str(total)}))
     if item.size() > _MOST_BYTES:
         raise Difference("too large for the short way", asked)
 
@@ -133,4 +159,4 @@ def _change(item: Any, asked: Asked) -> None:
 def _told(item: Any, asked: Asked) -> dict[str, Any]:
     if asked.get("ReturnValues") != "ALL_NEW":
         return {**DONE}
-    return {"Attributes": dynamo_to_dict(item.attrs), **DONE}
+    return {"Attributes": attributes(item), **DONE}

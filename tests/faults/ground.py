@@ -17,12 +17,12 @@ import botocore.retries.quota
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.utilities import dynamo_to_dict
 from moto.s3.models import s3_backends
 from moto.sns.models import sns_backends
 
 from infra.definition import Place, resolve, state_machine_definition
 from tests.faults import ceremony
+from tests.faults.dynamodb import attributes
 from tests.faults.wire import Wire, WiredClients
 from tests.infra.support import of_type, run_app
 from tunestep import names
@@ -75,7 +75,7 @@ class Ground:
         """Every item of a table, or those with this sort key, past HTTP: looking on takes no part."""
         kept = dynamodb_backends[ACCOUNT][REGION].tables[table]
         return [
-            {name: _deserialize(value) for name, value in dynamo_to_dict(item.attrs).items()}
+            {name: _deserialize(value) for name, value in attributes(item).items()}
             for item in kept.all_items()
             if not sk or item.range_key.value == sk
         ]

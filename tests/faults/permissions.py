@@ -40,10 +40,16 @@ class Permissions:
         if operation in TELL_ABSENCE and status == 404:
             self.used.add((verb, ABSENCE.action))
 
-    def note_plain(self, verb: str, operation: str) -> None:
-        """What a call takes that has no member which asks for more; ``operation`` is SERVICE.OPERATION."""
+    def note_plain(
+        self, verb: str, operation: str, *, of_version: bool = False, absent: bool = False
+    ) -> None:
+        """What a call takes that has no other member which asks for more; ``operation`` is
+        SERVICE.OPERATION."""
         service, _, name = operation.partition(".")
+        name += "OfVersion" if of_version else ""
         self.used.update((verb, need.action) for need in SERVICES[service].operations[name])
+        if absent:
+            self.used.add((verb, ABSENCE.action))
 
     def keep(self, stack: str) -> None:
         """Add them to the session's file, where there is one, under the names that roles have."""

@@ -276,6 +276,7 @@ class Simulation:
             self.say(f"{verb} #{number} raises {type(fault).__name__}: {str(fault)[:200]}")
         finally:
             del frames[depth:]
+            _runtime.metrics.clear_metrics()  # kept for ever where metrics are disabled
         return answer
 
     def _new_token(self) -> str:

@@ -17,7 +17,7 @@ from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
 from tests.faults import short
-from tests.faults.direct import Answers, DirectCalls, Wired
+from tests.faults.direct import Answers, Asked, DirectCalls, Wired
 from tests.faults.dynamodb import Tables
 from tests.faults.objects import Objects
 from tests.faults.permissions import Permissions
@@ -129,11 +129,11 @@ class Wire:
         struck = any(fault.strikes(call) and self._left[fault] > 0 for fault in self.faults)
         return None if struck else call
 
-    def passed(self, call: Call) -> None:
-        """The call was answered without a request."""
+    def passed(self, call: Call, asked: Asked, *, absent: bool = False) -> None:
+        """The call was answered without a request; ``absent`` if it told that an object is not there."""
         self.frames[-1].calls, self.frames[-1].key = call.number, None
         self.seen.append(call)
-        self.permissions.note_plain(call.verb, call.operation)
+        self.permissions.note_plain(call.verb, call.operation, of_version="VersionId" in asked, absent=absent)
 
     def _numbered(self, event_name: str, request: AWSPreparedRequest) -> Call:
         frame = self.frames[-1]

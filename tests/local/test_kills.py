@@ -3,46 +3,100 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.local.laptop import Laptop, until
+from tests.local.laptop import QWEN, Laptop, jsonl, sft_rows, until
 
 LONGEST = 1.5
-"""Seconds after its start within which the short run is killed; it takes about one."""
+"""Seconds after its start within which a run that is alone is killed; it takes about one."""
 
 POINTS = int(os.environ.get("TUNESTEP_KILLS", "100"))
-PARTS = 4
+PARTS = 2
+TOGETHER = 3
+"""Runs that one kill hits, each at a point of its own."""
+
+
+def killed_and_taken_up(laptop: Laptop, starts: Sequence[Callable[[], str]], ages: Sequence[float]) -> None:
+    """Start runs so that they have these ages (seconds, the oldest first) at a kill, and see them end well."""
+    jobs = len(laptop.jobs())
+    begun = time.monotonic()
+    run_ids = []
+    for start, age in zip(starts, ages, strict=True):
+        _sleep_until(begun + ages[0] - age)
+        run_ids.append(start())
+    _sleep_until(begun + ages[0])
+    laptop.kill()
+    laptop("local", "start")
+    for run_id, age in zip(run_ids, ages, strict=True):
+        ended = laptop.ended(run_id)
+        told = f"killed after {age:.3f} s: {json.dumps(ended, default=str)}"
+        assert ended["status"] == "SUCCEEDED", told
+        assert laptop.run_file(run_id, "record.json")["results"]["model_package_arn"], told
+    assert len(laptop.jobs()) == jobs + len(run_ids), f"killed after {ages} s"
+    until(lambda: laptop.pending() == [])
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def at(point: int, of: int) -> float:
-    """Seconds after the start of the run, denser where it has only begun."""
-    return LONGEST * (point / of) ** 1.5
+    """Which part of the time to kill in is over at a point; denser where a run has only begun."""
+    return float((point / of) ** 1.5)
 
 
-def killed_and_taken_up(laptop: Laptop, moments: Iterable[float]) -> None:
-    jobs = len(laptop.jobs())
-    for number, moment in enumerate(moments):
-        run_id = laptop.start(laptop.request(f"kill-{number}", hyperparameters={"max_epochs": 10}))
-        begun = time.monotonic()
-        until(lambda begun=begun, moment=moment: time.monotonic() - begun > moment)
-        laptop.kill()
-        laptop("local", "start")
-        ended = laptop.ended(run_id)
-        told = f"killed after {moment:.3f} s: {json.dumps(ended, default=str)}"
-        assert ended["status"] == "SUCCEEDED", told
-        jobs += 1
-        assert len(laptop.jobs()) == jobs, told
-        until(lambda: laptop.pending() == [])
-        assert laptop.run_file(run_id, "record.json")["results"]["model_package_arn"], told
+def from_the_command(laptop: Laptop, name: str) -> Callable[[], str]:
+    request = laptop.request(name, hyperparameters={"max_epochs": 10})
+    return lambda: laptop.start(request)
+
+
+def from_the_console(laptop: Laptop, name: str) -> Callable[[], str]:
+    """The quicker way, for those that are to be together at their points."""
+    document = {
+        "use_case": f"Test {name}",
+        "technique": "SFT",
+        "base_model": QWEN,
+        "training_data": f"s3://{laptop.bucket}/data/kills.jsonl",
+        "hyperparameters": {"max_epochs": 10, "global_batch_size": 8},
+    }
+
+    def start() -> str:
+        laptop.client("stepfunctions").start_execution(
+            stateMachineArn=laptop.machine_arn, name=name, input=json.dumps(document)
+        )
+        return name
+
+    return start
+
+
+def length(laptop: Laptop, starts: Sequence[Callable[[], str]]) -> float:
+    """Seconds until the last of these runs has ended when they begin together and nothing befalls them."""
+    begun = time.monotonic()
+    for run_id in [start() for start in starts]:
+        assert laptop.ended(run_id)["status"] == "SUCCEEDED"
+    return time.monotonic() - begun
 
 
 def test_a_run_goes_on_wherever_the_cloud_is_killed(own_laptop: Callable[[], Laptop]) -> None:
-    killed_and_taken_up(own_laptop(), [at(point, 5) for point in range(5)])
+    laptop = own_laptop()
+    for point in range(5):
+        start = from_the_command(laptop, f"kill-{point}")
+        killed_and_taken_up(laptop, [start], [LONGEST * at(point, 5)])
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_run_goes_on_from_any_of_a_hundred_kills(own_laptop: Callable[[], Laptop], part: int) -> None:
-    killed_and_taken_up(own_laptop(), [at(point, POINTS) for point in range(part, POINTS, PARTS)])
+    laptop = own_laptop()
+    laptop.client("s3").put_object(
+        Bucket=laptop.bucket, Key="data/kills.jsonl", Body=jsonl(sft_rows()).encode()
+    )
+    longest = length(laptop, [from_the_console(laptop, f"whole-{n}") for n in range(TOGETHER)])
+    points = list(range(part, POINTS, PARTS))
+    kills = -(-len(points) // TOGETHER)
+    for number in range(kills):
+        hit = points[number::kills][::-1]
+        starts = [from_the_console(laptop, f"kill-{point}") for point in hit]
+        killed_and_taken_up(laptop, starts, [longest * at(point, POINTS) for point in hit])
