@@ -69,7 +69,7 @@ test-sdk: setup $(SDK)/.installed ## captured requests and rendered notebooks wi
 test-transformers: setup $(TRANSFORMERS)/.installed ## the laptop's trainer against transformers and torch, likewise
 	@PYTHONPATH=. $(TRANSFORMERS)/bin/python -m pytest -q -p no:cacheprovider --confcutdir tests/transformers tests/transformers
 
-test-faults: setup ## ten thousand runs in which things go wrong, and a hundred kills of the laptop cloud
+test-faults: setup ## ten thousand runs in which things go wrong, and kills of the laptop cloud at a hundred points
 	@$(if $(SCHEDULES),TUNESTEP_SCHEDULES=$(SCHEDULES)) $(if $(KILLS),TUNESTEP_KILLS=$(KILLS)) $(BIN)/python -m pytest -n 2 --dist worksteal -m faults tests/faults tests/local/test_kills.py
 
 test-browser: setup $(BROWSER)/.installed ## the approval page in Chromium; pictures in build/browser
