@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -47,21 +48,41 @@ class Start:
     size_mb: float
 
 
-def start(what: str, code: str, *paths: Path, python: str = sys.executable, rounds: int) -> Start:
-    """Run ``code`` in fresh processes. Raises subprocess.CalledProcessError when it does not run."""
-    taken = []
-    for _ in range(rounds + 1):
+@dataclass(frozen=True)
+class Candidate:
+    """What one row starts: code, what it finds on its path, and the interpreter."""
+
+    what: str
+    code: str
+    path: Path
+    python: str = sys.executable
+
+    def start(self) -> list[float]:
+        """Milliseconds by the clock and of the processor, MiB. Raises subprocess.CalledProcessError."""
         done = subprocess.run(  # noqa: S603 - an interpreter of ours and code of ours
-            [python, "-I", "-S", "-c", _MEASURE, code, *map(str, paths)],
+            [self.python, "-I", "-S", "-c", _MEASURE, self.code, str(self.path)],
             env={"AWS_DEFAULT_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
             capture_output=True,
             text=True,
             check=True,
         )
-        taken.append([float(number) for number in done.stdout.split()[-3:]])
+        return [float(number) for number in done.stdout.split()[-3:]]
+
+
+def measured(candidates: Sequence[Candidate], rounds: int) -> list[Start]:
+    """Medians of all, each started once a round: a machine's pace changes, and is to change for all."""
+    taken: dict[str, list[list[float]]] = {candidate.what: [] for candidate in candidates}
     # The first round fills the page cache.
-    clock, processor, memory = (statistics.median(column) for column in zip(*taken[1:], strict=True))
-    return Start(what, clock, processor, memory, sum(size(path) for path in paths) / 1e6)
+    for number in range(rounds + 1):
+        for candidate in candidates:
+            figures = candidate.start()
+            if number:
+                taken[candidate.what].append(figures)
+    found = []
+    for candidate in candidates:
+        clock, processor, memory = map(statistics.median, zip(*taken[candidate.what], strict=True))
+        found.append(Start(candidate.what, clock, processor, memory, size(candidate.path) / 1e6))
+    return found
 
 
 def size(folder: Path) -> int:
@@ -69,22 +90,23 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def rows(core: Path, plain: Path, rounds: int) -> list[Start]:
-    """Every handler, one with its clients, and the peers, in one run."""
-    found = [start(verb, f"import lambdas.{verb}", core, rounds=rounds) for verb in names.FUNCTIONS]
+def candidates(core: Path, plain: Path) -> list[Candidate]:
+    """Every handler, one with its clients, and the peers."""
     clients = "from tunestep.aws import Clients\nmade = Clients(region='us-west-2')\nmade.sagemaker, made.s3"
     session = "import boto3\n" + "\n".join(
         f"boto3.client({name!r}, region_name='us-west-2')" for name in ("sagemaker", "s3")
     )
-    found += [
-        start("validate, with clients", f"import lambdas.validate\n{clients}", core, rounds=rounds),
-        start("plain boto3", "import boto3", plain, rounds=rounds),
-        start("plain boto3, with clients", session, plain, rounds=rounds),
+    trainer = "from sagemaker.train.sft_trainer import SFTTrainer"
+    return [
+        *(Candidate(verb, f"import lambdas.{verb}", core) for verb in names.FUNCTIONS),
+        Candidate("validate, with clients", f"import lambdas.validate\n{clients}", core),
+        Candidate("plain boto3", "import boto3", plain),
+        Candidate("plain boto3, with clients", session, plain),
+        *(
+            Candidate("SageMaker SDK", trainer, site, str(SDK / "bin/python"))
+            for site in sorted(SDK.glob("lib/python*/site-packages"))
+        ),
     ]
-    for site in sorted(SDK.glob("lib/python*/site-packages")):
-        code = "from sagemaker.train.sft_trainer import SFTTrainer"
-        found.append(start("SageMaker SDK", code, site, python=str(SDK / "bin/python"), rounds=rounds))
-    return found
 
 
 def sdk_version() -> str:
@@ -105,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         bundle = Bundle(lock=LOCK, architecture="arm64" if platform.machine() == "aarch64" else "x86_64")
         bundle.build(core)
         bundle.install(LOCK, plain)
-        found = rows(core, plain, options.rounds)
+        found = measured(candidates(core, plain), options.rounds)
     machine = {**harness.surroundings(("boto3",)), "sagemaker-train": sdk_version()}
     if options.json:
         print(json.dumps({"machine": machine, "starts": [asdict(row) for row in found]}, indent=2))
@@ -132,9 +154,10 @@ def with_section(page: str, found: list[Start], machine: dict[str, str]) -> str:
         _HEADING,
         "",
         "Written by `.venv/bin/python -m benchmarks.cold_starts --markdown docs/benchmarks.md`: each row is "
-        "a fresh process that imports one thing, the median of several. Size is that of what is deployed, "
-        f"unzipped. Promised of every handler: {budget.milliseconds} ms of the processor's time, and "
-        f"{budget.size / 1e6:.0f} MB.",
+        "a fresh process that imports one thing, the median of several, taken in turns. Size is that of what "
+        "is deployed, unzipped. "
+        f"Promised of every handler: {budget.milliseconds} ms of the processor's time, "
+        f"and {budget.size / 1e6:.0f} MB.",
         "",
         "Measured with " + ", ".join(f"{name} {value}" for name, value in machine.items()) + ".",
         "",
