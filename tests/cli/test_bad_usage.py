@@ -34,6 +34,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("bogus", 2, "there is no command 'bogus'. See tunestep --help."),
         ("statsu", 2, "Did you mean status?"),
         ("run", 2, "Missing argument 'REQUEST'"),
+        (
+            "stop",
+            2,
+            "Missing argument 'RUN'. `tunestep status --local` (or --stack NAME) lists the runs. See ",
+        ),
+        ("preset add", 2, "See tunestep preset add --help."),
         ("run good.json", 2, "say where: --local for this machine, or --stack NAME"),
         ("plan good.json", 2, "say where: --local for this machine, or --stack NAME"),
         ("run good.json --local --stack a", 2, "--local and --stack exclude each other"),

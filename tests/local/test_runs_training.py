@@ -191,7 +191,7 @@ def test_a_gated_model_waits_for_a_person_and_the_first_decision_stands(laptop: 
     approved = laptop.json("approve", run_id, "--local")
     assert (approved["decision"], approved["actor"], approved["delivered"]) == ("APPROVED", "tester", True)
     second = laptop("decline", run_id, "--local", "--reason", "changed my mind", code=1)
-    assert "APPROVED by tester" in second.stdout
+    assert "APPROVED by tester" in second.stdout and "changes nothing" in second.stdout
     assert laptop.ended(run_id)["status"] == "SUCCEEDED"
     assert laptop.job(run_id)["ServerlessJobConfig"]["AcceptEula"] is True
     record = laptop.run_file(run_id, "record.json")

@@ -44,7 +44,7 @@ def _decide(run_id: str, decision: str, reason: str, as_json: bool, options: dic
     if as_json:
         render.print_json(answer)
     else:
-        _say(answer, resolved, target.flag)
+        _say(answer, resolved, target.flag, asked=decision)
     if answer.get("decision") != decision:
         raise SystemExit(1)
 
@@ -56,10 +56,12 @@ def _ask(target: Target, run_id: str, said: dict[str, str]) -> dict[str, Any]:
     return signed.call(target, "POST", f"/runs/{quote(run_id, safe='')}/decision", said)
 
 
-def _say(answer: dict[str, Any], run_id: str, flag: str) -> None:
+def _say(answer: dict[str, Any], run_id: str, flag: str, *, asked: str) -> None:
     out = render.console()
     actor, when = visible(answer.get("actor", "?")), answer.get("decided_at", "?")
     out.print(f"{run_id}: {answer.get('decision')} by {actor} at {when}")
+    if answer.get("decision") != asked:
+        out.print("That was decided before, and stands; what was said now changes nothing.")
     if answer.get("delivered") is False:
         out.print("The run could not be told: it had already ended. The decision is recorded.")
     else:

@@ -76,6 +76,20 @@ def _unknown(name: str) -> str:
     return f"there is no command {name!r}.{hint}"
 
 
+def _with_hint(usage: click.ClickException) -> str:
+    """What was wrong with the arguments, and where it says how they are used."""
+    context = usage.ctx if isinstance(usage, click.UsageError) else None
+    if context is None or context.command_path == "tunestep":
+        return usage.format_message()
+    missing = usage.param if isinstance(usage, click.MissingParameter) else None
+    lists = (
+        " `tunestep status --local` (or --stack NAME) lists the runs."
+        if missing and missing.name == "run_id"
+        else ""
+    )
+    return f"{usage.format_message()}{lists} See {context.command_path} --help."
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="tunestep %(version)s")
 def cli() -> None:
@@ -99,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(usage.format_message(), file=sys.stderr)
         sys.exit(2)
     except click.ClickException as usage:
-        show(CliError(usage.format_message()), as_json="--json" in args)
+        show(CliError(_with_hint(usage)), as_json="--json" in args)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         show(CliError("interrupted", code=130), as_json="--json" in args)
