@@ -137,3 +137,12 @@ def test_cold_starts_take_the_place_of_those_before_and_leave_the_rest_of_the_pa
     assert once.startswith("# Benchmarks\n\nText.\n\n## Cold starts\n")
     assert "| validate | 201 | 190 | 61 | 9.9 |" in once
     assert "| validate | 300 | 190 | 61 | 9.9 |" in twice and twice.count("## Cold starts") == 1
+
+
+def test_a_handler_over_its_budget_is_marked_and_a_peer_is_not() -> None:
+    slow = cold_starts.Start("validate", 260.0, 251.0, 38.0, 9.9)
+    large = cold_starts.Start("start", 200.0, 200.0, 38.0, 16.1)
+    peer = cold_starts.Start("plain boto3", 300.0, 300.0, 38.0, 36.4)
+    page = cold_starts.with_section("# Benchmarks\n", [slow, large, peer], {"cores": "2"})
+    assert "| validate: **not kept** |" in page and "| start: **not kept** |" in page
+    assert "| plain boto3 |" in page
