@@ -22,11 +22,11 @@ from moto.sns.models import sns_backends
 
 from infra.definition import Place, resolve, state_machine_definition
 from tests.faults import ceremony
-from tests.faults.dynamodb import attributes
 from tests.faults.wire import Wire, WiredClients
 from tests.infra.support import of_type, run_app
 from tunestep import names
 from tunestep.local.interpreter.clock import VirtualClock
+from tunestep.local.moto_backend import attributes
 from tunestep.local.world import World
 from tunestep.settings import Approver
 

@@ -75,6 +75,17 @@ def dpo_rows(count: int = 24) -> list[dict[str, Any]]:
     ]
 
 
+def small_run(name: str, training_data: str) -> dict[str, Any]:
+    """The request of an SFT run that takes a second or so."""
+    return {
+        "use_case": f"Test {name}",
+        "technique": "SFT",
+        "base_model": QWEN,
+        "training_data": training_data,
+        "hyperparameters": {"max_epochs": 1, "global_batch_size": 8},
+    }
+
+
 def jsonl(rows: list[Any]) -> str:
     return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows)
 
@@ -148,13 +159,7 @@ class Laptop:
 
     def request(self, name: str, rows: list[Any] | None = None, **fields: Any) -> str:
         """A request file of a small SFT run, with its data file beside it; None takes a field away."""
-        document = {
-            "use_case": f"Test {name}",
-            "technique": "SFT",
-            "base_model": QWEN,
-            "training_data": f"{name}.jsonl",
-            "hyperparameters": {"max_epochs": 1, "global_batch_size": 8},
-        } | fields
+        document = small_run(name, f"{name}.jsonl") | fields
         if document["base_model"] == LLAMA:
             # One accepted licence would answer for every later run in the same cloud.
             document["approval"] = {"require": "always", **(document.get("approval") or {})}
@@ -171,6 +176,13 @@ class Laptop:
     def start(self, request: str) -> str:
         """Start a run and return its id at once."""
         return str(self.json("run", request, "--local", "--detach")["run_id"])
+
+    def start_in_console(self, name: str, document: Mapping[str, Any]) -> str:
+        """Start an execution of that name with a plain request, and return its id."""
+        self.client("stepfunctions").start_execution(
+            stateMachineArn=self.machine_arn, name=name, input=json.dumps(document)
+        )
+        return name
 
     # The port
 

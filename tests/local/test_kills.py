@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.local.laptop import QWEN, Laptop, jsonl, sft_rows, until
+from tests.local.laptop import Laptop, jsonl, sft_rows, small_run, until
 
 LONGEST = 1.5
 """Seconds after its start within which a run that is alone is killed; it takes about one."""
@@ -65,21 +65,9 @@ def from_the_command(laptop: Laptop, name: str) -> Callable[[], str]:
 
 def from_the_console(laptop: Laptop, name: str) -> Callable[[], str]:
     """The quicker way, for those that are to be together at their points."""
-    document = {
-        "use_case": f"Test {name}",
-        "technique": "SFT",
-        "base_model": QWEN,
-        "training_data": f"s3://{laptop.bucket}/data/kills.jsonl",
-        "hyperparameters": {"max_epochs": 10, "global_batch_size": 8},
-    }
-
-    def start() -> str:
-        laptop.client("stepfunctions").start_execution(
-            stateMachineArn=laptop.machine_arn, name=name, input=json.dumps(document)
-        )
-        return name
-
-    return start
+    document = small_run(name, f"s3://{laptop.bucket}/data/kills.jsonl")
+    document["hyperparameters"]["max_epochs"] = 10
+    return lambda: laptop.start_in_console(name, document)
 
 
 def length(laptop: Laptop, starts: Sequence[Callable[[], str]]) -> float:

@@ -168,11 +168,7 @@ def test_an_execution_with_a_forged_key_is_refused_as_a_request_with_an_unknown_
         "training_data": "s3://elsewhere/x.jsonl",
         key: FORGED[key],
     }
-    laptop.client("stepfunctions").start_execution(
-        stateMachineArn=laptop.machine_arn,
-        name=name,
-        input=json.dumps(document),
-    )
+    laptop.start_in_console(name, document)
     ended = laptop.ended(name)
     assert (ended["status"], ended["error"]) == ("FAILED", "PrerequisitesNotMet")
     assert f"$.{key}" in ended["cause"]

@@ -167,11 +167,7 @@ def test_a_console_start_is_a_run_like_any_other(laptop: Laptop) -> None:
         "training_data": f"s3://{laptop.bucket}/data/console.jsonl",
         "hyperparameters": {"max_epochs": 1},
     }
-    laptop.client("stepfunctions").start_execution(
-        stateMachineArn=laptop.machine_arn,
-        name=name,
-        input=json.dumps(document),
-    )
+    laptop.start_in_console(name, document)
     assert laptop.ended(name)["status"] == "SUCCEEDED"
     assert laptop.item(name)["source"] == "console"
     assert "SUCCEEDED" in laptop("status", name, "--local").stdout

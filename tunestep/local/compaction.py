@@ -57,7 +57,7 @@ def _batches(tables: list[Any]) -> Iterator[list[_Item]]:
     size = 0
     for table in tables:
         for item in table.all_items():
-            text = json.dumps({name: _wire(value) for name, value in item.attrs.items()}, default=_binary)
+            text = json.dumps(moto_backend.attributes(item), default=_binary)
             if batch and (len(batch) == MOST_ITEMS or size + len(text) > INLINE_BODY // 2):
                 yield batch
                 batch, size = [], 0
@@ -73,16 +73,6 @@ def _body(items: list[_Item]) -> bytes:
         by_table.setdefault(item.table, []).append(f'{{"PutRequest": {{"Item": {item.text}}}}}')
     tables = ", ".join(f"{json.dumps(name)}: [{', '.join(texts)}]" for name, texts in by_table.items())
     return f'{{"RequestItems": {{{tables}}}}}'.encode()
-
-
-def _wire(value: Any) -> dict[str, Any]:
-    """A value of moto's as DynamoDB's JSON has it."""
-    inner = value.value
-    if isinstance(inner, dict):
-        inner = {name: _wire(each) for name, each in inner.items()}
-    elif isinstance(inner, list) and value.type == "L":
-        inner = [_wire(each) for each in inner]
-    return {value.type: inner}
 
 
 def _binary(value: Any) -> str:
